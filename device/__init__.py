@@ -1,0 +1,11 @@
+"""The door, in the order in which sound passes through it.
+
+1. ``device.sound``      microphone samples -> 20 ms frames -> speech or not -> 3 s clips -> log-mel
+2. ``device.verdict``    clip -> int8 embedding -> log-likelihood ratio per resident -> policy decision
+3. ``device.hardware``   the real microphone, relay, clock and supervisor
+4. ``device.simulated``  the same ports without hardware: WAV files, a timed relay, a manual clock
+5. ``device.service``    the pipeline (the whole door on one screen), the daemon, the commands
+
+``device.ports`` names what the pipeline needs from the world; ``device.errors`` is every way it can fail.
+This file imports nothing, so that each room can be used alone.
+"""

@@ -1,0 +1,96 @@
+"""The household head: an embedding's log-likelihood ratio for every resident.
+
+Each resident is a handful of prototypes (embeddings of length 1). A clip's similarity to a resident is the mean of the
+cosine to the centroid and the cosine to the best prototype. It is then normalised against a cohort of speakers who do
+not live here (adaptive symmetric score normalisation: Matejka et al., Interspeech 2017): how far does this similarity
+stand out from the cohort's nearest, seen from the clip and seen from the resident? An affine map, fitted on validation
+speakers, turns that into a natural-log likelihood ratio.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.errors import BundleError
+from device.verdict.interpreter import Embedding, unit_length
+
+_Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """``llr = slope * normalised + intercept``; ``cohort_top`` is how many of the cohort's nearest are looked at."""
+
+    slope: float
+    intercept: float
+    cohort_top: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Head:
+    """``residents``: names; ``prototypes`` float32 ``(p, d)``; ``owners`` int ``(p,)``: whose each prototype is;
+    ``cohort`` float32 ``(c, d)``. All vectors of length 1. Raises :class:`BundleError` when they do not fit."""
+
+    residents: tuple[str, ...]
+    prototypes: Embedding
+    owners: NDArray[np.int64]
+    cohort: Embedding
+    calibration: Calibration
+
+    def __post_init__(self) -> None:
+        count = len(self.residents)
+        whole = (
+            count > 0
+            and len(set(self.residents)) == count
+            and self.prototypes.ndim == self.cohort.ndim == 2
+            and self.prototypes.shape[1] == self.cohort.shape[1]
+            and self.owners.shape == (len(self.prototypes),)
+            and set(self.owners.tolist()) == set(range(count))
+            and len(self.cohort) >= self.calibration.cohort_top >= 2
+            and bool(np.isfinite(self.prototypes).all() and np.isfinite(self.cohort).all())
+            and np.isfinite([self.calibration.slope, self.calibration.intercept]).all()
+            and self.calibration.slope > 0
+        )
+        if not whole:
+            raise BundleError(
+                "the household head is inconsistent",
+                where="head.npz",
+                received=f"{count} residents, prototypes {self.prototypes.shape}, owners {self.owners.shape}, "
+                f"cohort {self.cohort.shape}, {self.calibration}",
+                allowed="every resident has a prototype, one dimension for all, finite numbers, a positive slope",
+                next_step="publish the bundle again",
+            )
+
+    def similarity(self, embeddings: Embedding) -> _Float:
+        """float32 ``(n, d)`` to raw similarity ``(n, residents)``, -1..1."""
+        cosines = (embeddings @ self.prototypes.T).astype(np.float64)
+        columns = []
+        for owner in range(len(self.residents)):
+            mine = self.owners == owner
+            centroid = unit_length(self.prototypes[mine].mean(axis=0))
+            columns.append(0.5 * cosines[:, mine].max(axis=1) + 0.5 * (embeddings @ centroid))
+        return np.stack(columns, axis=1)
+
+    def normalised(self, embeddings: Embedding) -> _Float:
+        """float32 ``(n, d)`` to cohort-normalised similarity ``(n, residents)``, in standard deviations."""
+        raw = self.similarity(embeddings)
+        clip_mean, clip_deviation = _nearest(embeddings @ self.cohort.T, self.calibration.cohort_top)
+        cohort_raw = self.similarity(self.cohort).T
+        own_mean, own_deviation = _nearest(cohort_raw, self.calibration.cohort_top)
+        from_clip = (raw - clip_mean[:, None]) / clip_deviation[:, None]
+        from_resident = (raw - own_mean[None, :]) / own_deviation[None, :]
+        return 0.5 * (from_clip + from_resident)
+
+    def log_likelihood_ratios(self, embeddings: Embedding) -> _Float:
+        """float32 ``(n, d)`` to natural-log likelihood ratios ``(n, residents)``."""
+        return self.calibration.slope * self.normalised(embeddings) + self.calibration.intercept
+
+
+def _nearest(similarities: NDArray[np.floating], top: int) -> tuple[_Float, _Float]:
+    """Mean and deviation of the ``top`` highest similarities of each row."""
+    highest = np.sort(similarities.astype(np.float64), axis=1)[:, -top:]
+    # The floor keeps a cohort of near-identical voices from blowing a difference of nothing up into certainty.
+    return highest.mean(axis=1), np.maximum(highest.std(axis=1), 0.02)

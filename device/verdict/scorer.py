@@ -1,0 +1,115 @@
+"""A bundle at work: Clip -> Score, trusted only after it has reproduced the bundle's golden vectors."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from device.errors import BundleError
+from device.sound.logmel import LogMel
+from device.sound.pcm import CLIP_SECONDS, Clip
+from device.verdict.bundle import Bundle
+from device.verdict.interpreter import Embedding, Interpreter
+from device.verdict.values import ResidentScore, Score
+
+FEATURE_TOLERANCE_DB = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """How long the two heavy stages of one clip took."""
+
+    features_seconds: float
+    inference_seconds: float
+
+
+class Scorer:
+    """Scores clips with a verified bundle.
+
+    Construction runs the golden self-test and raises :class:`BundleError` when this machine does not compute what the
+    workstation computed, or :class:`~device.errors.RuntimeMissingError` when there is no runtime that can.
+    """
+
+    def __init__(self, bundle: Bundle, *, runtime: str = "auto") -> None:
+        self.bundle = bundle
+        self._log_mel = LogMel(bundle.frontend)
+        self._interpreter = Interpreter(bundle.model, runtime=runtime)
+        self.runtime_name = self._interpreter.runtime_name
+        self._check_tensors()
+        self.self_test()
+
+    def score(self, clip: Clip) -> Score:
+        """The evidence of one clip for every resident."""
+        return self.score_timed(clip)[0]
+
+    def score_timed(self, clip: Clip) -> tuple[Score, Timings]:
+        """As :meth:`score`, with the time the stages took."""
+        started = time.perf_counter()
+        features = self._log_mel(clip.samples)
+        featured = time.perf_counter()
+        score = self.judge_embedding(self._interpreter.embed(features), weight=clip_weight(clip))
+        return score, Timings(featured - started, time.perf_counter() - featured)
+
+    def judge_embedding(self, embedding: Embedding, *, weight: float) -> Score:
+        """The head alone: float32 ``(d,)`` of length 1 to a Score; the log-likelihood ratios are scaled by weight."""
+        head = self.bundle.head
+        cosines = head.similarity(embedding[None])[0]
+        ratios = head.log_likelihood_ratios(embedding[None])[0] * weight
+        return Score(
+            tuple(
+                ResidentScore(name, float(llr), float(cosine))
+                for name, llr, cosine in zip(head.residents, ratios, cosines, strict=True)
+            ),
+            weight,
+        )
+
+    def self_test(self) -> None:
+        """Recompute the golden vectors. Raises :class:`BundleError` at the first that differs."""
+        golden = self.bundle.golden
+        where = str(self.bundle.path / "golden.npz")
+        tolerance = int(golden.tolerance_steps.get(self.runtime_name, 0))
+        if len(golden.clips) == 0 or not len(golden.clips) == len(golden.features) == len(golden.outputs):
+            raise BundleError("there are no golden vectors to test against", where=where, received=len(golden.clips))
+        for index, (clip, features, output) in enumerate(
+            zip(golden.clips, golden.features, golden.outputs, strict=True)
+        ):
+            computed = self._log_mel(clip)
+            worst_db = float(np.abs(computed - features).max())
+            if not worst_db <= FEATURE_TOLERANCE_DB:
+                raise BundleError(
+                    "this machine's front-end does not reproduce the golden features",
+                    where=f"{where}: clip {index}",
+                    received=f"{worst_db:.2g} dB off",
+                    allowed=f"{FEATURE_TOLERANCE_DB} dB",
+                    next_step="install the versions of requirements-device.txt",
+                )
+            answered = self._interpreter.run(features)
+            worst = int(np.abs(answered.astype(np.int64) - output.astype(np.int64)).max())
+            if worst > tolerance:
+                raise BundleError(
+                    "this machine's runtime does not reproduce the golden outputs",
+                    where=f"{where}: clip {index}, {self.runtime_name}",
+                    received=f"{worst} int8 steps off",
+                    allowed=f"{tolerance} steps",
+                    next_step="install the runtime version of requirements-device.txt",
+                )
+
+    def _check_tensors(self) -> None:
+        for name in ("input", "output"):
+            bundled, actual = getattr(self.bundle, name), getattr(self._interpreter, name)
+            same = bundled.shape == actual.shape and bundled.zero_point == actual.zero_point
+            if not same or not np.isclose(bundled.scale, actual.scale, rtol=1e-6, atol=0.0):
+                raise BundleError(
+                    f"the model's {name} is not what the manifest says",
+                    where=str(self.bundle.path / "model.tflite"),
+                    received=actual,
+                    allowed=str(bundled),
+                    next_step="publish the bundle again",
+                )
+
+
+def clip_weight(clip: Clip) -> float:
+    """How much a clip's evidence counts: 1 for 3 s as recorded, the share of true speech for a filled one."""
+    return min(1.0, clip.speech_seconds / CLIP_SECONDS) if clip.filled else 1.0

@@ -33,7 +33,7 @@ class WebRtcDetector:
 
     def __init__(self, spec: VadSpec) -> None:
         try:
-            import webrtcvad  # noqa: PLC0415 - the door must be able to say clearly that it is missing
+            import webrtcvad
         except ImportError as error:
             raise RuntimeMissingError(
                 "the speech detector is not installed",

@@ -35,7 +35,8 @@ class TensorSpec:
         """Real numbers to int8, same shape; values beyond the range are clipped."""
         steps = real / self.scale
         rounded = np.copysign(np.floor(np.abs(steps) + 0.5), steps) + self.zero_point
-        return np.clip(rounded, -128, 127).astype(np.int8)
+        clipped: Int8 = np.clip(rounded, -128, 127).astype(np.int8)
+        return clipped
 
     def dequantize(self, integers: Int8) -> Embedding:
         """int8 to float32, same shape."""

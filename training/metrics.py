@@ -1,0 +1,156 @@
+"""Error rates of a verifier, pure numpy. Higher scores mean *allowed*; a score equal to the threshold is accepted.
+
+FAR: share of strangers accepted. FRR: share of residents refused. EER: where both are equal. Every function raises
+:class:`~device.errors.DataError` for empty or not-a-number scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import comb, exp, lgamma, log, log1p
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from device.errors import DataError
+
+Scores = NDArray[np.float64]
+BySpeaker = Mapping[str, Scores]
+
+
+def _checked(scores: ArrayLike, what: str) -> Scores:
+    array = np.asarray(scores, dtype=np.float64).ravel()
+    if array.size == 0 or np.isnan(array).any():
+        raise DataError(f"{what} scores cannot be measured", received=f"{array.size} values", allowed="some numbers")
+    return array
+
+
+def far_at(nontargets: ArrayLike, threshold: float) -> float:
+    """Share of stranger scores at or above ``threshold``."""
+    return float(np.mean(_checked(nontargets, "stranger") >= threshold))
+
+
+def frr_at(targets: ArrayLike, threshold: float) -> float:
+    """Share of resident scores below ``threshold``."""
+    return float(np.mean(_checked(targets, "resident") < threshold))
+
+
+def threshold_at_far(nontargets: ArrayLike, far: float) -> float:
+    """The lowest threshold whose realised FAR on ``nontargets`` does not exceed ``far`` (just above a score)."""
+    ranked = np.sort(_checked(nontargets, "stranger"))[::-1]
+    allowed = int(np.floor(far * ranked.size + 1e-9))
+    if allowed >= ranked.size:
+        return float(ranked[-1])
+    return float(np.nextafter(ranked[allowed], np.inf))
+
+
+def frr_at_far(targets: ArrayLike, nontargets: ArrayLike, far: float) -> float:
+    """FRR at the threshold of :func:`threshold_at_far` on the same strangers."""
+    return frr_at(targets, threshold_at_far(nontargets, far))
+
+
+def eer(targets: ArrayLike, nontargets: ArrayLike) -> float:
+    """Equal error rate: the mean of FAR and FRR where they are nearest. 0.5 for a constant predictor."""
+    far, frr = roc(targets, nontargets)
+    # Between two thresholds both rates move along a straight line; the crossing lies on it.
+    difference = frr - far
+    after = int(np.argmax(difference >= 0))
+    if after == 0 or difference[after] == 0:
+        return float((far[after] + frr[after]) / 2)
+    share = -difference[after - 1] / (difference[after] - difference[after - 1])
+    return float(far[after - 1] + share * (far[after] - far[after - 1]))
+
+
+def roc(targets: ArrayLike, nontargets: ArrayLike) -> tuple[Scores, Scores]:
+    """(FAR, FRR) at every distinct threshold, from accepting everybody to refusing everybody."""
+    wanted, others = np.sort(_checked(targets, "resident")), np.sort(_checked(nontargets, "stranger"))
+    thresholds = np.append(np.unique(np.concatenate([wanted, others])), np.inf)
+    far = 1.0 - np.searchsorted(others, thresholds, side="left") / others.size
+    frr = np.searchsorted(wanted, thresholds, side="left") / wanted.size
+    return far, frr
+
+
+def min_dcf(targets: ArrayLike, nontargets: ArrayLike, *, p_target: float = 0.01) -> float:
+    """Least detection cost over thresholds, unit costs, divided by the better of the two constant answers (NIST)."""
+    far, frr = roc(targets, nontargets)
+    cost = p_target * frr + (1 - p_target) * far
+    return float(cost.min() / min(p_target, 1 - p_target))
+
+
+def clopper_pearson_upper(errors: int, trials: int, *, confidence: float = 0.95) -> float:
+    """One-sided exact upper bound of an error rate (Clopper and Pearson, Biometrika 1934), by bisection.
+
+    Trials are taken as independent, which clips of one person are not: count people where it matters.
+    """
+    if not 0 <= errors <= trials or trials == 0:
+        raise DataError("no bound for these counts", received=f"{errors} of {trials}", allowed="0 <= errors <= trials")
+    if errors == trials:
+        return 1.0
+    low, high = errors / trials, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        if _binomial_at_most(errors, trials, middle) > 1 - confidence:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _binomial_at_most(most: int, trials: int, p: float) -> float:
+    def log_choose(k: int) -> float:
+        return log(comb(trials, k)) if trials < 500 else lgamma(trials + 1) - lgamma(k + 1) - lgamma(trials - k + 1)
+
+    if p <= 0.0:
+        return 1.0
+    if p >= 1.0:
+        return 0.0
+    return sum(exp(log_choose(k) + k * log(p) + (trials - k) * log1p(-p)) for k in range(most + 1))
+
+
+def bootstrap_by_speaker(
+    targets: BySpeaker,
+    nontargets: BySpeaker,
+    statistic: Callable[[Scores, Scores], float],
+    *,
+    rng: np.random.Generator,
+    draws: int = 500,
+    confidence: float = 0.95,
+) -> tuple[float, float]:
+    """Percentile interval of ``statistic(targets, nontargets)``, resampling people, not clips, on both sides."""
+    results = [statistic(_redrawn(targets, rng), _redrawn(nontargets, rng)) for _ in range(draws)]
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(results, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _redrawn(scores: BySpeaker, rng: np.random.Generator) -> Scores:
+    people = sorted(scores)
+    if not people:
+        raise DataError("no speakers to draw from", allowed="at least one")
+    return np.concatenate([scores[people[draw]] for draw in rng.integers(len(people), size=len(people))])
+
+
+def pooled(scores: BySpeaker) -> Scores:
+    """All speakers' scores in one array."""
+    return np.concatenate([scores[name] for name in sorted(scores)])
+
+
+def trials_between(
+    embeddings: NDArray[np.float32], speakers: Sequence[str], *, enrolled: int
+) -> tuple[dict[str, Scores], dict[str, Scores]]:
+    """Cosine trials within a set of speakers: the first ``enrolled`` clips of each are averaged to a model, the rest
+    are tried against every model. Returns (targets, nontargets) by the speaker who spoke."""
+    names = sorted(set(speakers))
+    of = {name: np.flatnonzero(np.asarray(speakers) == name) for name in names}
+    able = [name for name in names if len(of[name]) > enrolled]
+    if len(able) < 2:
+        raise DataError("too few speakers to compare", received=len(able), allowed="two with enough clips")
+    models = np.stack([embeddings[of[name][:enrolled]].mean(axis=0) for name in able])
+    models /= np.linalg.norm(models, axis=1, keepdims=True)
+    targets: dict[str, Scores] = {}
+    nontargets: dict[str, Scores] = {}
+    for column, name in enumerate(able):
+        scores = (embeddings[of[name][enrolled:]] @ models.T).astype(np.float64)
+        targets[name] = scores[:, column]
+        nontargets[name] = np.delete(scores, column, axis=1).ravel()
+    return targets, nontargets

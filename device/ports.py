@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from device.errors import RelayError
 from device.sound.pcm import Frame, Gap
-
-Json = object  # what json.dumps accepts; narrowed where events are written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,13 +17,28 @@ class Event:
     """Something that happened at the door, as data.
 
     ``kind`` is a lower-case word such as ``decision``, ``relay_on``, ``relay_off``, ``speech``, ``gap``, ``reload``;
-    ``at_seconds`` is the monotonic clock, ``wall_time`` the calendar, for people; ``details`` is ready for JSON.
+    ``at_seconds`` is the monotonic clock, ``wall_time`` the calendar, for people; ``details`` is
+    ready for JSON.
     """
 
     kind: str
     at_seconds: float
     wall_time: datetime
-    details: Mapping[str, Json] = field(default_factory=dict)
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
+MAX_OPEN_SECONDS = 30.0
+
+
+def check_open_seconds(open_seconds: float) -> None:
+    """Raise :class:`RelayError` unless ``0 < open_seconds <= 30``: a door is never held open by a number."""
+    if not 0.0 < open_seconds <= MAX_OPEN_SECONDS:
+        raise RelayError(
+            "the relay cannot be on for that long",
+            where="open_seconds",
+            received=open_seconds,
+            allowed=f"more than 0, at most {MAX_OPEN_SECONDS:g}",
+        )
 
 
 class Microphone(Protocol):

@@ -107,11 +107,14 @@ class DecisionSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publish:
-    """The bundle's name and folder; ``make_current`` lets the ``current`` pointer name it."""
+    """The bundle's name and folder; ``make_current`` lets the ``current`` pointer name it; ``backbone`` also keeps
+    the network as ``models/<backbone>`` for later refreshes; ``licences`` of the recordings go into the manifest."""
 
     name: str
     models: str = "models"
     make_current: bool = True
+    backbone: str = ""
+    licences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

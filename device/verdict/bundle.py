@@ -12,9 +12,8 @@ import hashlib
 import io
 import json
 import os
-import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from device.errors import BundleError, VoicelatchError
+from device.errors import BundleError, StateError, VoicelatchError
 from device.sound.logmel import FrontendSpec
 from device.sound.segmenter import SegmenterSpec
 from device.sound.vad import VadSpec
@@ -114,7 +113,7 @@ def load_bundle(path: Path) -> Bundle:
     with the front-end, detector or segmenter of this program. The model's outputs are verified by the scorer.
     """
     folder = resolve_current(path)
-    contents = _verified_contents(folder)
+    contents = read_folder(folder, REQUIRED)
     where = str(folder / "manifest.json")
     try:
         manifest = json.loads(contents["manifest.json"])
@@ -131,7 +130,7 @@ def load_bundle(path: Path) -> Bundle:
         segmenter = SegmenterSpec(**manifest["segmenter"]["spec"])
         for key, here in (("frontend", frontend), ("vad", vad), ("segmenter", segmenter)):
             _check_fingerprint(where, key, manifest[key]["fingerprint"], here.fingerprint())
-        arrays, golden = _arrays(contents["head.npz"]), _arrays(contents["golden.npz"])
+        arrays, golden = npz_arrays(contents["head.npz"]), npz_arrays(contents["golden.npz"])
         tensors = {key: _tensor(manifest["tensors"][key]) for key in ("input", "output")}
         if tensors["input"].shape != frontend.shape:
             raise BundleError(
@@ -176,30 +175,39 @@ def load_bundle(path: Path) -> Bundle:
 
 
 def write_bundle(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write ``files`` and their ``SHA256SUMS`` as the new folder ``folder``: complete or not at all.
-
-    An existing folder is replaced only once the new one is whole. Raises :class:`BundleError` when a required file
-    is not among them.
-    """
+    """Write a bundle of ``files`` as ``folder``; :class:`BundleError` when a required file is not among them."""
     missing = [name for name in REQUIRED if name not in files]
     if missing:
         raise BundleError("a bundle needs more files", where=str(folder), received=f"without {', '.join(missing)}")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    write_folder(folder, files)
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write ``files`` and their ``SHA256SUMS`` as the new folder ``folder``: complete or not at all.
+
+    An existing folder is replaced only once the new one is whole. Raises :class:`StateError` when writing fails.
+    """
     sums = "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files))
-    for name, content in {**files, SUMS: sums.encode()}.items():
-        with (fresh / name).open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    fresh.chmod(0o755)
-    if folder.exists():
-        old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
-        os.replace(folder, old / folder.name)
-        os.replace(fresh, folder)
-        shutil.rmtree(old)
-    else:
-        os.replace(fresh, folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
+            fresh = Path(scratch) / "new"
+            fresh.mkdir()
+            for name, content in {**files, SUMS: sums.encode()}.items():
+                with (fresh / name).open("wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+            if folder.exists():
+                os.replace(folder, Path(scratch) / "old")
+            os.replace(fresh, folder)
+    except OSError as error:
+        raise StateError(
+            "cannot be written",
+            where=str(folder),
+            received=error,
+            next_step="check free space and permissions; what was there before is kept",
+        ) from error
 
 
 def point_current(models: Path, name: str) -> None:
@@ -216,7 +224,8 @@ def npz_bytes(**arrays: NDArray[Any]) -> bytes:
     return buffer.getvalue()
 
 
-def _verified_contents(folder: Path) -> dict[str, bytes]:
+def read_folder(folder: Path, required: Sequence[str]) -> dict[str, bytes]:
+    """The files of a folder made by :func:`write_folder`, each verified. Raises :class:`BundleError`."""
     sums_path = folder / SUMS
     if not sums_path.is_file():
         raise BundleError("the bundle is incomplete", where=str(folder), received=f"no {SUMS}", next_step=REPUBLISH)
@@ -236,7 +245,7 @@ def _verified_contents(folder: Path) -> dict[str, bytes]:
                 allowed=f"sha256 {expected[:16]}...",
                 next_step=REPUBLISH,
             )
-    missing = [name for name in REQUIRED if name not in contents]
+    missing = [name for name in required if name not in contents]
     if missing:
         raise BundleError(
             "the bundle is incomplete", where=str(folder), received=f"no {', '.join(missing)}", next_step=REPUBLISH
@@ -244,7 +253,8 @@ def _verified_contents(folder: Path) -> dict[str, bytes]:
     return contents
 
 
-def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
+def npz_arrays(content: bytes) -> dict[str, NDArray[Any]]:
+    """The arrays of a ``.npz``; pickled objects are refused with ValueError."""
     with np.load(io.BytesIO(content), allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
 

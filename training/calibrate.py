@@ -1,0 +1,136 @@
+"""From similarities to log-likelihood ratios, and from those to the thresholds a door needs.
+
+The affine map is a logistic regression at equal priors between same-speaker and different-speaker trials among the
+validation speakers (Brummer and du Preez, 2006). The open threshold is the lowest at which no more than ``target_far``
+of the validation strangers' visits to this household would open, a visit being up to ``max_clips`` clips in a row:
+what counts is the highest sum that any resident reaches on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.errors import DataError
+from device.verdict.bundle import Thresholds
+from device.verdict.head import Calibration, Head
+from training.backbone import Voices
+from training.enrol import enrol
+from training.metrics import clopper_pearson_upper, far_at, threshold_at_far
+
+MIN_CLIPS = 6
+REFUSE_QUANTILE = 0.02
+_Float = NDArray[np.float64]
+
+
+def neutral(cohort_top: int) -> Calibration:
+    """The calibration that leaves normalised similarities as they are."""
+    return Calibration(slope=1.0, intercept=0.0, cohort_top=cohort_top)
+
+
+def fit_calibration(
+    validation: Voices, cohort: NDArray[np.float32], *, cohort_top: int, prototypes: int
+) -> Calibration:
+    """Slope and intercept from validation speakers: the first half of their clips enrolled, the second half tried."""
+    targets, nontargets = validation_trials(validation, cohort, cohort_top=cohort_top, prototypes=prototypes)
+    slope, intercept = logistic(targets, nontargets)
+    return Calibration(slope=slope, intercept=intercept, cohort_top=cohort_top)
+
+
+def validation_trials(
+    validation: Voices, cohort: NDArray[np.float32], *, cohort_top: int, prototypes: int
+) -> tuple[_Float, _Float]:
+    """(same-speaker, different-speaker) normalised similarities among validation speakers with enough clips."""
+    able = [name for name in validation.names if len(validation.of(name)) >= MIN_CLIPS]
+    if len(able) < 10:
+        raise DataError(
+            "too few validation speakers to calibrate",
+            received=len(able),
+            allowed=f"10 with at least {MIN_CLIPS} clips",
+            next_step="add people to others/",
+        )
+    rows = {name: np.array_split(validation.of(name), 2) for name in able}
+    first = _chosen(validation, np.concatenate([rows[name][0] for name in able]))
+    second = _chosen(validation, np.concatenate([rows[name][1] for name in able]))
+    head = enrol(first, cohort, neutral(cohort_top), prototypes=prototypes)
+    scores = head.normalised(second.embeddings)
+    same = np.asarray(second.speakers)[:, None] == np.asarray(head.residents)[None, :]
+    return scores[same], scores[~same]
+
+
+def logistic(targets: _Float, nontargets: _Float) -> tuple[float, float]:
+    """Newton's method for ``P(target) = 1 / (1 + exp(-(slope x + intercept)))`` at equal priors, lightly ridged."""
+    x = np.concatenate([targets, nontargets])
+    y = np.concatenate([np.ones(len(targets)), np.zeros(len(nontargets))])
+    weight = np.concatenate(
+        [np.full(len(targets), 0.5 / len(targets)), np.full(len(nontargets), 0.5 / len(nontargets))]
+    )
+    design = np.stack([x, np.ones_like(x)], axis=1)
+    solution = np.zeros(2)
+    for _ in range(50):
+        p = 1.0 / (1.0 + np.exp(-np.clip(design @ solution, -30, 30)))
+        gradient = design.T @ (weight * (p - y)) + 1e-4 * solution
+        curvature = (design * (weight * p * (1 - p))[:, None]).T @ design + 1e-4 * np.eye(2)
+        step = np.linalg.solve(curvature, gradient)
+        solution -= step
+        if np.abs(step).max() < 1e-9:
+            break
+    return float(solution[0]), float(solution[1])
+
+
+def visits(voices: Voices, *, max_clips: int, overlapping: bool = False) -> list[NDArray[np.int64]]:
+    """The rows of each visit: up to ``max_clips`` clips in a row of one speaker in one session.
+
+    ``overlapping`` starts a visit at every clip, for a smoother threshold from few people.
+    """
+    found = []
+    keys = [f"{speaker}\0{session}" for speaker, session in zip(voices.speakers, voices.sessions, strict=True)]
+    for key in sorted(set(keys)):
+        rows = np.flatnonzero(np.asarray(keys) == key)
+        step = 1 if overlapping else max_clips
+        found += [rows[start : start + max_clips] for start in range(0, len(rows), step)]
+    return found
+
+
+def peaks(evidence: _Float, each_visit: Sequence[NDArray[np.int64]]) -> _Float:
+    """The highest running sum any resident reaches in each visit; ``evidence`` ``(clips, residents)``, weighed."""
+    return np.array([float(np.cumsum(evidence[rows], axis=0).max()) for rows in each_visit])
+
+
+def weighed(head: Head, voices: Voices) -> _Float:
+    """Log-likelihood ratios ``(clips, residents)`` scaled by the weight of each clip's evidence."""
+    ratios: _Float = head.log_likelihood_ratios(voices.embeddings) * voices.weights[:, None]
+    return ratios
+
+
+def choose_thresholds(
+    head: Head, validation: Voices, same_speaker: _Float, *, target_far: float, max_clips: int
+) -> Thresholds:
+    """Thresholds for this household; ``same_speaker`` are normalised validation similarities (for ``refuse_llr``)."""
+    evidence = weighed(head, validation)
+    every = peaks(evidence, visits(validation, max_clips=max_clips, overlapping=True))
+    separate = peaks(evidence, visits(validation, max_clips=max_clips))
+    # Both counts must keep the target: the overlapping one for smoothness, the separate one for the bound.
+    open_llr = max(threshold_at_far(every, target_far), threshold_at_far(separate, target_far), 0.5)
+    accepted = round(far_at(separate, open_llr) * len(separate))
+    own = head.calibration.slope * same_speaker + head.calibration.intercept
+    return Thresholds(
+        open_llr=open_llr,
+        refuse_llr=float(min(np.quantile(own, REFUSE_QUANTILE), 0.0, open_llr - 0.5)),
+        max_clips=max_clips,
+        target_far=target_far,
+        far_upper_bound=clopper_pearson_upper(accepted, len(separate)),
+        validation_speakers=len(validation.names),
+        validation_visits=len(separate),
+    )
+
+
+def _chosen(voices: Voices, rows: NDArray[np.int64]) -> Voices:
+    return Voices(
+        voices.embeddings[rows],
+        voices.weights[rows],
+        tuple(voices.speakers[row] for row in rows),
+        tuple(voices.sessions[row] for row in rows),
+    )

@@ -1,0 +1,156 @@
+"""The workshop's commands. ``train RECIPE`` is short for ``python -m training run RECIPE``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from device.errors import VoicelatchError
+
+EXIT_CODES = (
+    "Exit codes: 0 done, 2 wrong command line, 65 unusable bundle or sound, 66 unusable recordings, "
+    "69 something is not installed, 73 cannot write, 78 wrong recipe."
+)
+
+
+class Bars:
+    """Progress bars where somebody watches; a line now and then in a log."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._watched = sys.stderr.isatty()
+        columns = (TextColumn("{task.description:22s}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._bars = Progress(*columns, disable=not self._watched)
+        self._tasks: dict[str, object] = {}
+        self._said = 0.0
+
+    def __enter__(self) -> Bars:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def __call__(self, label: str, done: int, total: int) -> None:
+        if not self._watched:
+            if done == total or time.monotonic() - self._said > 30:
+                self._said = time.monotonic()
+                print(f"{label}: {done}/{total}", file=sys.stderr, flush=True)
+            return
+        if label not in self._tasks:
+            self._tasks[label] = self._bars.add_task(label, total=total)
+        self._bars.update(self._tasks[label], completed=done, total=total)  # type: ignore[arg-type]
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from training.recipe import read_recipe
+    from training.run import run
+
+    recipe = read_recipe(arguments.recipe)
+    with Bars() as bars:
+        outcome = run(recipe, runs=arguments.runs, progress=bars, say=print)
+    limits = outcome.bundle.thresholds
+    print(f"bundle {outcome.bundle.path}: residents {', '.join(outcome.bundle.residents)}")
+    print(
+        f"opens at {limits.open_llr:+.2f}, refuses at {limits.refuse_llr:+.2f}; false accepts on validation strangers "
+        f"at most {limits.target_far:.2%} of visits (95 % bound {limits.far_upper_bound:.2%})"
+    )
+    if outcome.figures:
+        door = outcome.figures["door"]
+        for who, told in door.items():
+            print(f"test {who:9s}: opened on {told['opened']} of {told['visits']} visits ({told['share']:.2%})")
+        for kind in ("int8", "float"):
+            if kind in outcome.figures:
+                for unit in ("clip", "visit"):
+                    print(f"{kind:5s} {unit:5s} " + _line(outcome.figures[kind][unit]))
+        for name, told in outcome.figures["conditions"].items():
+            print(f"{name:18s} clip " + _line(told["clip"]))
+        print(f"the whole report: {outcome.bundle.path / 'report.html'}")
+    return 0
+
+
+def _line(told: dict[str, dict[str, float]]) -> str:
+    def one(name: str, key: str) -> str:
+        value = told[key]
+        interval = f" ({value['low']:.2%}..{value['high']:.2%})" if "low" in value else ""
+        return f"{name} {value['value']:.2%}{interval}"
+
+    names = {"EER": "eer", "FRR@FAR1%": "frr_at_far_1pct", "FRR@FAR0.1%": "frr_at_far_01pct"}
+    return "  ".join(one(name, key) for name, key in names.items())
+
+
+def _household(arguments: argparse.Namespace) -> int:
+    from training.corpus.household import build_household
+
+    made = build_household(arguments.pack, arguments.out, residents=arguments.residents, seed=arguments.seed)
+    print(f"{arguments.out}: {made.files} recordings, residents {', '.join(made.residents)}")
+    return 0
+
+
+def _demo_recordings(arguments: argparse.Namespace) -> int:
+    from training.corpus.espeak import make_demo
+
+    make_demo(arguments.out, evening=arguments.evening, say=print)
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands of the workshop."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training", description="Recordings in, one verified bundle out.", epilog=EXIT_CODES
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def add(name: str, action: Callable[[argparse.Namespace], int], text: str, example: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=text, description=text, epilog=f"Example: {example}. {EXIT_CODES}")
+        made.set_defaults(action=action)
+        return made
+
+    runner = add(
+        "run",
+        _run,
+        "Train, evaluate and publish what a recipe describes; a killed run resumes.",
+        "python -m training run training/recipes/household.toml",
+    )
+    runner.add_argument("recipe", type=Path, help="a TOML recipe")
+    runner.add_argument("--runs", type=Path, default=Path("runs"), help="where stages are kept (default: runs)")
+    household = add(
+        "household",
+        _household,
+        "Make a folder in our layout from a pack with manifest.csv.",
+        "python -m training household PACK recordings/household-7 --seed 7",
+    )
+    household.add_argument("pack", type=Path)
+    household.add_argument("out", type=Path)
+    household.add_argument("--residents", type=int, default=5)
+    household.add_argument("--seed", type=int, default=7)
+    demo = add(
+        "demo-recordings",
+        _demo_recordings,
+        "Synthesise the demo's household with espeak-ng.",
+        "python -m training demo-recordings recordings/demo --evening device/simulated/evening",
+    )
+    demo.add_argument("out", type=Path)
+    demo.add_argument("--evening", type=Path, default=None, help="also write the evening's visits here")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    arguments = build_parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        return int(arguments.action(arguments))
+    except VoicelatchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def train_main() -> int:
+    """The ``train`` console script."""
+    return main(["run", *sys.argv[1:]])

@@ -1,0 +1,59 @@
+"""Keras to full int8 TFLite: int8 in, int8 out, every operation between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from device.errors import BundleError
+
+NEWEST_MIN_RUNTIME = (2, 14, 0)
+
+
+def quantize(network: Any, calibration: NDArray[np.float32]) -> bytes:
+    """The model's bytes. ``calibration`` float32 ``(n, frames, bands)``: real features, a few hundred, of the
+    conditions to be met. Raises :class:`BundleError` when the result would not run on the oldest supported runtime.
+    """
+    signature = tf.TensorSpec((1, *calibration.shape[1:]), tf.float32)
+    concrete = tf.function(lambda features: network(features, training=False)).get_concrete_function(signature)
+    # Frozen first: calibration fails on READ_VARIABLE otherwise.
+    frozen = convert_variables_to_constants_v2(concrete)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+
+    def representative() -> Iterator[list[NDArray[np.float32]]]:
+        for features in calibration:
+            yield [features[None]]
+
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = representative
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = tf.int8
+    converter.inference_output_type = tf.int8
+    model: bytes = converter.convert()
+    needed = min_runtime(model)
+    if needed > NEWEST_MIN_RUNTIME:
+        raise BundleError(
+            "the model needs a newer runtime than the oldest supported",
+            where="min_runtime_version",
+            received=".".join(map(str, needed)),
+            allowed="2.14.0 or older",
+            next_step="use only convolutions, dense layers, averages and ReLU in the network",
+        )
+    return model
+
+
+def min_runtime(model: bytes) -> tuple[int, ...]:
+    """The oldest TensorFlow version that runs ``model``, from its own metadata."""
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    graph = schema.ModelT.InitFromPackedBuf(model, 0)
+    for entry in graph.metadata or []:
+        if entry.name == b"min_runtime_version":
+            text = bytes(graph.buffers[entry.buffer].data).rstrip(b"\0").decode()
+            return tuple(int(part) for part in text.split("."))
+    raise BundleError("the model does not say which runtime it needs", where="min_runtime_version")

@@ -1,0 +1,107 @@
+"""The daemon's configuration: strict TOML, typed, every problem in one report. See ``systemd/voicelatch.toml``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from device.settings import one_of, read_settings, within
+from device.verdict.bundle import Bundle
+from device.verdict.policy import PolicySpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MicrophoneConfig:
+    """``device``: part of the name of the microphone; empty for the system's default input."""
+
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayConfig:
+    """``pin``: BCM number; ``active_high`` False for relays that switch on at low level."""
+
+    pin: int
+    active_high: bool = True
+    pin_factory: str = "lgpio"
+    open_seconds: float = 3.0
+
+    def __post_init__(self) -> None:
+        within("relay.pin", self.pin, 0, 27)
+        one_of("relay.pin_factory", self.pin_factory, ("lgpio", "native", "mock"))
+        within("relay.open_seconds", self.open_seconds, 0.2, 10.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """``bundle``: a bundle's folder, or a models folder whose ``current`` names one."""
+
+    bundle: str
+    runtime: str = "auto"
+
+    def __post_init__(self) -> None:
+        one_of("model.runtime", self.runtime, ("auto", "ai-edge-litert", "tflite-runtime"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyConfig:
+    """``extra_llr_margin`` is added to the bundle's open threshold: the device can only be stricter."""
+
+    extra_llr_margin: float = 0.0
+    evidence_seconds: float = 8.0
+    cool_down_seconds: float = 5.0
+    refusals_before_lock_out: int = 5
+    lock_out_seconds: float = 30.0
+    lock_out_growth: float = 2.0
+    lock_out_max_seconds: float = 900.0
+
+    def __post_init__(self) -> None:
+        within("policy.extra_llr_margin", self.extra_llr_margin, 0.0, 50.0)
+        within("policy.evidence_seconds", self.evidence_seconds, 3.0, 30.0)
+        within("policy.cool_down_seconds", self.cool_down_seconds, 0.0, 60.0)
+        within("policy.refusals_before_lock_out", self.refusals_before_lock_out, 1, 100)
+        within("policy.lock_out_max_seconds", self.lock_out_max_seconds, 1.0, 86_400.0)
+        within("policy.lock_out_seconds", self.lock_out_seconds, 1.0, self.lock_out_max_seconds)
+        within("policy.lock_out_growth", self.lock_out_growth, 1.0, 10.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsConfig:
+    """``path``: where events go as JSON lines; empty for standard output. Rotated once at ``max_megabytes``."""
+
+    path: str = ""
+    max_megabytes: float = 10.0
+
+    def __post_init__(self) -> None:
+        within("events.max_megabytes", self.max_megabytes, 0.1, 1000.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything the daemon can be told."""
+
+    relay: RelayConfig
+    model: ModelConfig
+    microphone: MicrophoneConfig = field(default_factory=MicrophoneConfig)
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    events: EventsConfig = field(default_factory=EventsConfig)
+
+
+def read_config(path: Path) -> Config:
+    """Read and check. Raises :class:`~device.errors.ConfigError` listing every problem of the file."""
+    return read_settings(path, Config)
+
+
+def policy_for(bundle: Bundle, config: PolicyConfig) -> PolicySpec:
+    """The bundle's thresholds, made stricter by the margin, with the device's own waiting times."""
+    return PolicySpec(
+        open_llr=bundle.thresholds.open_llr + config.extra_llr_margin,
+        refuse_llr=bundle.thresholds.refuse_llr,
+        max_clips=bundle.thresholds.max_clips,
+        evidence_seconds=config.evidence_seconds,
+        cool_down_seconds=config.cool_down_seconds,
+        refusals_before_lock_out=config.refusals_before_lock_out,
+        lock_out_seconds=config.lock_out_seconds,
+        lock_out_growth=config.lock_out_growth,
+        lock_out_max_seconds=config.lock_out_max_seconds,
+    )

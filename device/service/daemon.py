@@ -1,0 +1,132 @@
+"""The daemon: wiring, signals, reload, watchdog, exit codes. What it does with sound is in ``pipeline``."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from device.errors import VoicelatchError
+from device.ports import Clock, EventSink, Microphone, Relay, Supervisor
+from device.service.config import Config, policy_for, read_config
+from device.service.pipeline import Door
+from device.sound.pcm import Frame
+from device.sound.segmenter import Segmenter
+from device.sound.vad import WebRtcDetector
+from device.verdict.bundle import load_bundle
+from device.verdict.policy import forget
+from device.verdict.scorer import Scorer
+
+_LOG = logging.getLogger(__name__)
+WATCHDOG_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class Wishes:
+    """What signals asked for; looked at between two items of the microphone."""
+
+    stop: bool = False
+    reload: bool = False
+
+    def install(self) -> None:
+        """SIGTERM and SIGINT stop, SIGHUP reloads."""
+
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            self.stop = True
+
+        def reload(_number: int, _frame: FrameType | None) -> None:
+            self.reload = True
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGHUP, reload)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hardware:
+    """The ports of one door, real or simulated."""
+
+    microphone: Microphone
+    relay: Relay
+    clock: Clock
+    supervisor: Supervisor
+    events: EventSink
+
+
+def build_door(config: Config, hardware: Hardware) -> Door:
+    """A verified door. Raises a :class:`VoicelatchError` when the bundle, the runtime or the detector is not fit."""
+    bundle = load_bundle(Path(config.model.bundle))
+    scorer = Scorer(bundle, runtime=config.model.runtime)
+    _LOG.info(
+        "bundle %s #%d, residents %s, runtime %s",
+        bundle.name,
+        bundle.sequence,
+        ", ".join(bundle.residents),
+        scorer.runtime_name,
+    )
+    return Door(
+        microphone=hardware.microphone, detector=WebRtcDetector(bundle.vad), segmenter=Segmenter(bundle.segmenter),
+        scorer=scorer, policy=policy_for(bundle, config.policy), relay=hardware.relay, clock=hardware.clock,
+        events=hardware.events, open_seconds=config.relay.open_seconds,
+    )  # fmt: skip
+
+
+def reload_door(door: Door, config_path: Path, hardware: Hardware) -> None:
+    """Read configuration and bundle again. When either is bad the old door stays in service, and an event says why.
+
+    The microphone, the pin and the event file are not reopened: changing them takes a restart. A lock-out survives.
+    """
+    hardware.supervisor.reloading()
+    try:
+        fresh = build_door(read_config(config_path), hardware)
+    except VoicelatchError as error:
+        door.tell("reload_refused", reason=str(error))
+        _LOG.error("reload refused, the old bundle and configuration stay in service: %s", error)
+    else:
+        door.detector, door.segmenter, door.scorer = fresh.detector, fresh.segmenter, fresh.scorer
+        door.policy, door.open_seconds = fresh.policy, fresh.open_seconds
+        door.state = forget(door.state)
+        door.tell("reloaded")
+    hardware.supervisor.ready()
+
+
+def serve(door: Door, hardware: Hardware, wishes: Wishes, reload: Callable[[], None]) -> None:
+    """Listen until asked to stop or the input ends; the relay is off and everything closed afterwards, always.
+
+    The supervisor hears ``alive`` at most once a second, and only while frames arrive: a door that is deaf is
+    restarted.
+    """
+    fed_seconds = -WATCHDOG_SECONDS
+    try:
+        hardware.relay.off()
+        door.tell("started")
+        hardware.supervisor.ready()
+        while not wishes.stop:
+            if wishes.reload:
+                wishes.reload = False
+                reload()
+            item = door.step()
+            if item is None:
+                break
+            now = hardware.clock.monotonic_seconds()
+            if isinstance(item, Frame) and now - fed_seconds >= WATCHDOG_SECONDS:
+                hardware.supervisor.alive()
+                fed_seconds = now
+        door.tell("stopped")
+    finally:
+        shut(hardware)
+
+
+def shut(hardware: Hardware) -> None:
+    """Relay first, then the rest; a failure of one does not keep the next from being closed."""
+    try:
+        hardware.relay.close()
+    finally:
+        try:
+            hardware.supervisor.stopping()
+            hardware.microphone.close()
+        finally:
+            hardware.events.close()

@@ -1,0 +1,121 @@
+"""The whole door on one screen: microphone -> frames -> speech -> clips -> score -> decision -> relay -> events."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from device.ports import Clock, Event, EventSink, Microphone, Relay, SpeechDetector
+from device.sound.pcm import Clip, Frame, Gap, level_dbfs
+from device.sound.segmenter import Segmenter, UtteranceEnded, UtteranceStarted
+from device.verdict.policy import PolicySpec, PolicyState, forget, judge
+from device.verdict.values import Decision, Score
+
+
+class Judge(Protocol):
+    """Anything that scores a clip: :class:`device.verdict.scorer.Scorer`, or a scripted one in tests."""
+
+    def score(self, clip: Clip) -> Score: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Door:
+    """One door. Call :meth:`step` for ever.
+
+    ``open_seconds`` is how long an accepted voice holds the latch; a clip that is ``max_age_seconds`` old when it has
+    been scored never opens (nobody may still be there). Any exception leaves the relay off and is passed on.
+    """
+
+    microphone: Microphone
+    detector: SpeechDetector
+    segmenter: Segmenter
+    scorer: Judge
+    policy: PolicySpec
+    relay: Relay
+    clock: Clock
+    events: EventSink
+    open_seconds: float
+    max_age_seconds: float = 2.0
+    state: PolicyState = field(default_factory=PolicyState)
+    relay_off_due_seconds: float = math.inf
+
+    def step(self) -> Frame | Gap | None:
+        """Take one item from the microphone through the whole door; None at the end of the input."""
+        try:
+            item = self.microphone.read()
+            self.end_pulse()
+            match item:
+                case None:
+                    self.hear_all(self.segmenter.flush())
+                case Gap():
+                    self.lose(item)
+                case Frame():
+                    self.hear_all(self.segmenter.push(item, self.detector.is_speech(item)))
+            return item
+        except BaseException:
+            self.relay.off()
+            raise
+
+    def hear_all(self, heard: tuple[UtteranceStarted | Clip | UtteranceEnded, ...]) -> None:
+        for each in heard:
+            match each:
+                case UtteranceStarted():
+                    self.tell("speech", heard_at_seconds=each.at_seconds)
+                case Clip():
+                    self.decide(each)
+                case UtteranceEnded(clips=0):
+                    self.tell("too_short", speech_seconds=round(each.speech_seconds, 2))
+                case UtteranceEnded():
+                    self.tell("silence", speech_seconds=round(each.speech_seconds, 2), clips=each.clips)
+
+    def decide(self, clip: Clip) -> None:
+        """Clip -> score -> decision -> relay. The only place that opens the door."""
+        score = self.scorer.score(clip)
+        age_seconds = self.clock.monotonic_seconds() - clip.ended_at_seconds
+        if not age_seconds <= self.max_age_seconds:
+            self.state = forget(self.state)
+            self.tell("stale", age_seconds=round(age_seconds, 2))
+            return
+        self.state, decision = judge(self.policy, self.state, score, now_seconds=clip.ended_at_seconds)
+        if decision.opens:
+            self.relay.pulse(open_seconds=self.open_seconds)
+            self.relay_off_due_seconds = self.clock.monotonic_seconds() + self.open_seconds
+        self.tell("decision", **self.describe(clip, score, decision), latency_seconds=round(age_seconds, 3))
+        if decision.opens:
+            self.tell("relay_on", resident=decision.resident, open_seconds=self.open_seconds)
+
+    def end_pulse(self) -> None:
+        """The relay ends its own pulse; this is the second pair of eyes."""
+        if self.clock.monotonic_seconds() >= self.relay_off_due_seconds:
+            self.relay.off()
+            self.relay_off_due_seconds = math.inf
+            self.tell("relay_off")
+
+    def lose(self, gap: Gap) -> None:
+        """Sound is missing: whatever was being heard, and whatever it had proved, is void."""
+        interrupted = self.segmenter.discard()
+        self.detector.reset()
+        self.state = forget(self.state)
+        self.tell("gap", reason=gap.reason, lost_seconds=round(gap.lost_seconds, 3), interrupted=interrupted)
+
+    def describe(self, clip: Clip, score: Score, decision: Decision) -> dict[str, object]:
+        """A decision as data: enough to see later why the door opened or did not."""
+        return {
+            "outcome": decision.outcome.value,
+            "resident": decision.resident,
+            "evidence": round(decision.evidence, 3),
+            "clips": decision.clips,
+            "reason": decision.reason,
+            "scores": {each.resident: round(each.llr, 3) for each in score.residents},
+            "cosines": {each.resident: round(each.cosine, 3) for each in score.residents},
+            "open_llr": round(self.policy.open_llr, 3),
+            "refuse_llr": round(self.policy.refuse_llr, 3),
+            "speech_seconds": round(clip.speech_seconds, 2),
+            "filled": clip.filled,
+            "level_dbfs": round(level_dbfs(clip.samples), 1),
+        }
+
+    def tell(self, kind: str, **details: object) -> None:
+        now, wall = self.clock.monotonic_seconds(), self.clock.wall_time()
+        self.events.record(Event(kind=kind, at_seconds=now, wall_time=wall, details=details))

@@ -21,7 +21,8 @@ from training.enrol import enrol
 from training.metrics import clopper_pearson_upper, far_at, threshold_at_far
 
 MIN_CLIPS = 6
-REFUSE_QUANTILE = 0.02
+REFUSE_QUANTILE = 0.005
+HIGHEST_REFUSE_LLR = -1.0
 _Float = NDArray[np.float64]
 
 
@@ -118,7 +119,7 @@ def choose_thresholds(
     own = head.calibration.slope * same_speaker + head.calibration.intercept
     return Thresholds(
         open_llr=open_llr,
-        refuse_llr=float(min(np.quantile(own, REFUSE_QUANTILE), 0.0, open_llr - 0.5)),
+        refuse_llr=float(min(np.quantile(own, REFUSE_QUANTILE), HIGHEST_REFUSE_LLR)),
         max_clips=max_clips,
         target_far=target_far,
         far_upper_bound=clopper_pearson_upper(accepted, len(separate)),

@@ -95,7 +95,7 @@ def _household(arguments: argparse.Namespace) -> int:
 def _demo_recordings(arguments: argparse.Namespace) -> int:
     from training.corpus.espeak import make_demo
 
-    make_demo(arguments.out, evening=arguments.evening, say=print)
+    make_demo(arguments.out, evening=arguments.evening, say_so=print)
     return 0
 
 

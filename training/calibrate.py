@@ -18,11 +18,12 @@ from device.verdict.bundle import Thresholds
 from device.verdict.head import Calibration, Head
 from training.backbone import Voices
 from training.enrol import enrol
-from training.metrics import clopper_pearson_upper, far_at, threshold_at_far
+from training.metrics import clopper_pearson_upper, threshold_at_far
 
 MIN_CLIPS = 6
 REFUSE_QUANTILE = 0.005
 HIGHEST_REFUSE_LLR = -1.0
+LOWEST_OPEN_LLR = 0.5
 _Float = NDArray[np.float64]
 
 
@@ -107,24 +108,31 @@ def weighed(head: Head, voices: Voices) -> _Float:
 
 
 def choose_thresholds(
-    head: Head, validation: Voices, same_speaker: _Float, *, target_far: float, max_clips: int
+    head: Head, populations: Sequence[Voices], same_speaker: _Float, *, target_far: float, max_clips: int
 ) -> Thresholds:
-    """Thresholds for this household; ``same_speaker`` are normalised validation similarities (for ``refuse_llr``)."""
-    evidence = weighed(head, validation)
-    every = peaks(evidence, visits(validation, max_clips=max_clips, overlapping=True))
-    separate = peaks(evidence, visits(validation, max_clips=max_clips))
-    # Both counts must keep the target: the overlapping one for smoothness, the separate one for the bound.
-    open_llr = max(threshold_at_far(every, target_far), threshold_at_far(separate, target_far), 0.5)
-    accepted = round(far_at(separate, open_llr) * len(separate))
+    """Thresholds for this household, at which **each** population of validation strangers keeps the target.
+
+    ``same_speaker`` are normalised same-speaker similarities of the validation speakers, for ``refuse_llr``.
+    """
+    open_llr, separate_peaks = LOWEST_OPEN_LLR, []
+    for strangers in populations:
+        evidence = weighed(head, strangers)
+        every = peaks(evidence, visits(strangers, max_clips=max_clips, overlapping=True))
+        separate = peaks(evidence, visits(strangers, max_clips=max_clips))
+        # Both counts must keep the target: the overlapping one for smoothness, the separate one for the bound.
+        open_llr = max(open_llr, threshold_at_far(every, target_far), threshold_at_far(separate, target_far))
+        separate_peaks.append(separate)
+    accepted = [int(np.sum(each >= open_llr)) for each in separate_peaks]
+    bounds = [clopper_pearson_upper(errors, len(each)) for errors, each in zip(accepted, separate_peaks, strict=True)]
     own = head.calibration.slope * same_speaker + head.calibration.intercept
     return Thresholds(
         open_llr=open_llr,
         refuse_llr=float(min(np.quantile(own, REFUSE_QUANTILE), HIGHEST_REFUSE_LLR)),
         max_clips=max_clips,
         target_far=target_far,
-        far_upper_bound=clopper_pearson_upper(accepted, len(separate)),
-        validation_speakers=len(validation.names),
-        validation_visits=len(separate),
+        far_upper_bound=max(bounds),
+        validation_speakers=sum(len(strangers.names) for strangers in populations),
+        validation_visits=sum(len(each) for each in separate_peaks),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from device.sound.pcm import FULL_SCALE
 from device.verdict.bundle import Bundle
 from training.augment import Sound
-from training.backbone import BackboneArtefact, Embedder, cohort_of, read_backbone, write_backbone
+from training.backbone import BackboneArtefact, Embedder, Voices, cohort_of, read_backbone, write_backbone
 from training.calibrate import choose_thresholds, fit_calibration, validation_trials
 from training.clips import Cutter
 from training.corpus.index import Index, Progress, index_folder, load_samples
@@ -48,6 +48,9 @@ def run(recipe: Recipe, *, runs: Path, progress: Progress, say: Callable[[str], 
     describe(index, parts, say)
 
     artefact, network = obtain_backbone(recipe, index, parts, runs, progress)
+    artefact, populations = with_own_strangers(
+        artefact, index, parts, learnt_here=network is not None, progress=progress
+    )
     cutter = Cutter(index.root, artefact.vad, artefact.segmenter)
     residents = cutter.cut(parts.enrol, progress=progress, label="enrolment clips")
     people = sorted({each.speaker for each in parts.enrol})
@@ -60,7 +63,7 @@ def run(recipe: Recipe, *, runs: Path, progress: Progress, say: Callable[[str], 
     head = enrol(voices, artefact.cohort, calibration, prototypes=recipe.enrol.prototypes)
     same_speaker, _ = validation_trials(artefact.validation, artefact.cohort, **shape)
     thresholds = choose_thresholds(
-        head, artefact.validation, same_speaker, target_far=decision.target_far, max_clips=decision.max_clips
+        head, populations, same_speaker, target_far=decision.target_far, max_clips=decision.max_clips
     )
 
     def publish_with(figures: Figures, *, current: bool) -> Bundle:
@@ -125,6 +128,25 @@ def obtain_backbone(
     if recipe.publish.backbone:
         write_backbone(Path(recipe.publish.models) / recipe.publish.backbone, artefact)
     return artefact, network
+
+
+def with_own_strangers(
+    artefact: BackboneArtefact, index: Index, parts: Split, *, learnt_here: bool, progress: Progress
+) -> tuple[BackboneArtefact, list[Voices]]:
+    """A shipped backbone meets this folder's ``others/``: one part joins the cohort, the other is a second population
+    of validation strangers, which must keep the target as well. Returns the populations thresholds are chosen on."""
+    populations = [artefact.validation]
+    if learnt_here:
+        return artefact, populations
+    cutter, embedder = Cutter(index.root, artefact.vad, artefact.segmenter), artefact.embedder()
+    nearby = cutter.cut(parts.backbone, progress=progress, label="cohort clips")
+    if nearby:
+        known = cohort_of(embedder.voices(nearby, progress=progress, label="cohort"))
+        artefact = replace(artefact, cohort=np.concatenate([artefact.cohort, known]))
+    held_out = cutter.cut(parts.validation, progress=progress, label="validation clips")
+    if held_out:
+        populations.append(embedder.voices(held_out, progress=progress, label="validation"))
+    return artefact, populations
 
 
 def sounds(index: Index, recordings: Recordings) -> list[Sound]:

@@ -37,6 +37,7 @@ RESIDENTS = {
     "David": Voice("en-gb-x-rp+m7", 40, 175),
 }
 ACCENTS = ("en-us", "en-gb", "en-029", "en-gb-scotland", "en-gb-x-gbclan", "en-gb-x-gbcwmd")
+TEST_STRANGERS = 24
 VARIANTS = ("m1", "m2", "m4", "m5", "m6", "m8", "f1", "f3", "f4", "croak", "klatt", "klatt2", "Andy", "Annie", "Mario")
 
 ENROLMENT = (
@@ -131,10 +132,11 @@ def make_demo(out: Path, *, evening: Path | None, say_so: Callable[[str], None])
         _speak(out / "allowed" / name / "2026-10-01", voice, ENROLMENT, level=0.3, rng=rng)
         _speak(out / "allowed" / name / "2026-10-09", voice, OTHER_DAY, level=0.15, rng=rng, faster=10)
     voices = [f"{accent}+{variant}" for accent in ACCENTS for variant in VARIANTS]
-    for count, name in enumerate(rng.permutation(voices)[:24].tolist()):
+    for count, name in enumerate(rng.permutation(voices).tolist()):
         voice = Voice(name, int(rng.integers(15, 85)), int(rng.integers(140, 190)))
-        _speak(out / "strangers" / name.replace("+", "-"), voice, OTHER_DAY[:6], level=0.25, rng=rng)
-        say_so(f"stranger {count + 1}/24: {name}")
+        role = "strangers" if count < TEST_STRANGERS else "others"
+        _speak(out / role / name.replace("+", "-"), voice, OTHER_DAY[:8], level=0.25, rng=rng)
+        say_so(f"voice {count + 1}/{len(voices)}: {name}")
     if evening is not None:
         _evening(evening, rng)
         say_so(f"the evening's visits are in {evening}")

@@ -1,0 +1,115 @@
+"""``voicelatch check``: every part on its own, with what to do about each that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from device.errors import BundleError, ConfigError, MicrophoneError, VoicelatchError
+from device.hardware.clock import SystemClock
+from device.hardware.microphone import SounddeviceMicrophone
+from device.hardware.relay import GpioRelay
+from device.service.config import Config, read_config
+from device.sound.pcm import Frame, level_dbfs
+from device.sound.segmenter import frames_of
+from device.sound.vad import VadSpec, WebRtcDetector
+from device.verdict.bundle import Bundle, load_bundle
+from device.verdict.scorer import Scorer
+
+MICROPHONE_READS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One part: whether it is fit, what was found, and the exit code its failure stands for."""
+
+    part: str
+    ok: bool
+    text: str
+    exit_code: int = 0
+
+
+def check_all(config_path: Path, *, simulate: bool) -> list[Finding]:
+    """All findings, in the order of the data path; what needs an unfit part is left out. ``simulate`` skips hardware."""
+    config: list[Config] = []
+    bundle: list[Bundle] = []
+
+    def configuration() -> str:
+        config.append(read_config(config_path))
+        return str(config_path)
+
+    def model() -> str:
+        bundle.append(load_bundle(Path(config[0].model.bundle)))
+        limits = bundle[0].thresholds
+        return (
+            f"{bundle[0].name} #{bundle[0].sequence}: residents {', '.join(bundle[0].residents)}; opens at "
+            f"{limits.open_llr:+.2f}, false accept rate at most {limits.target_far:.2%} on "
+            f"{limits.validation_visits} visits of {limits.validation_speakers} strangers"
+        )
+
+    findings = [_try("configuration", configuration)]
+    findings.append(_try("speech detector", _detector))
+    if config:
+        findings.append(_try("bundle", model))
+    if bundle:
+        findings.append(
+            _try(
+                "golden vectors",
+                lambda: f"reproduced on {Scorer(bundle[0], runtime=config[0].model.runtime).runtime_name}",
+            )
+        )
+    if config and not simulate:
+        findings.append(_try("microphone", lambda: _microphone(config[0])))
+        findings.append(_try("relay", lambda: _relay(config[0])))
+    return findings
+
+
+def _try(part: str, action: Callable[[], str]) -> Finding:
+    try:
+        return Finding(part, True, action())
+    except VoicelatchError as error:
+        return Finding(part, False, str(error), error.exit_code)
+
+
+def _detector() -> str:
+    import numpy as np
+
+    detector = WebRtcDetector(VadSpec())
+    if any(detector.is_speech(frame) for frame in frames_of(np.zeros(3200, dtype=np.int16))):
+        raise BundleError("the speech detector hears speech in silence", next_step="reinstall webrtcvad-wheels")
+    return "hears nothing in silence"
+
+
+def _microphone(config: Config) -> str:
+    microphone = SounddeviceMicrophone(config.microphone.device or None, clock=SystemClock())
+    try:
+        items = [microphone.read() for _ in range(MICROPHONE_READS)]
+    finally:
+        microphone.close()
+    frames = [item for item in items if isinstance(item, Frame)]
+    if not frames:
+        raise MicrophoneError(
+            "the microphone opens but delivers no sound",
+            received=items[-1],
+            next_step="try another device: `voicelatch microphones`",
+        )
+    levels = sorted(level_dbfs(frame.samples) for frame in frames)
+    note = "" if levels[-1] > -119 else "; digital silence: is it muted?"
+    return f"{len(frames)} frames at {microphone.rate_hz} Hz, {levels[len(levels) // 2]:.0f} dBFS{note}"
+
+
+def _relay(config: Config) -> str:
+    if config.relay.pin_factory == "mock":
+        raise ConfigError(
+            "the mock backend moves nothing",
+            where="relay.pin_factory",
+            received="mock",
+            allowed="lgpio or native at a real door",
+            next_step="set it to lgpio",
+        )
+    relay = GpioRelay(config.relay.pin, active_high=config.relay.active_high, pin_factory=config.relay.pin_factory)
+    try:
+        return f"pin {config.relay.pin} claimed through {config.relay.pin_factory}, off"
+    finally:
+        relay.close()

@@ -1,0 +1,170 @@
+"""The door's commands: ``voicelatch run | check | demo | bench | microphones | relay-off``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from device.errors import StateError, VoicelatchError
+from device.ports import Clock, EventSink, Microphone, Relay
+from device.service import demo
+from device.service.config import Config, EventsConfig, read_config
+
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 not as expected, 2 wrong command line, 65 unusable bundle or sound, "
+    "69 hardware or a library is missing, 70 a defect, 73 cannot write, 78 wrong configuration."
+)
+_LOG = logging.getLogger(__name__)
+
+
+def _events(config: EventsConfig) -> EventSink:
+    from device.service.events import FileEvents, StreamEvents
+
+    if not config.path:
+        return StreamEvents()
+    return FileEvents(Path(config.path), max_bytes=round(config.max_megabytes * 1_000_000))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from device.hardware.clock import SystemClock
+    from device.hardware.supervisor import SystemdSupervisor
+    from device.service.daemon import Hardware, Wishes, build_door, reload_door, serve, shut
+
+    config = read_config(arguments.config)
+    clock = SystemClock()
+    wishes = Wishes()
+    wishes.install()
+    microphone, relay = _simulated(arguments.wav, clock) if arguments.simulate else _real(config, clock)
+    hardware = Hardware(microphone=microphone, relay=relay, clock=clock,
+                        supervisor=SystemdSupervisor.from_environment(), events=_events(config.events))  # fmt: skip
+    try:
+        door = build_door(config, hardware)
+    except BaseException:
+        shut(hardware)
+        raise
+    serve(door, hardware, wishes, lambda: reload_door(door, arguments.config, hardware))
+    return 0
+
+
+def _real(config: Config, clock: Clock) -> tuple[Microphone, Relay]:
+    from device.hardware.microphone import SounddeviceMicrophone
+    from device.hardware.relay import GpioRelay
+
+    # The relay first: its pin is claimed and off before anything else can go wrong.
+    relay = GpioRelay(config.relay.pin, active_high=config.relay.active_high, pin_factory=config.relay.pin_factory)
+    try:
+        return SounddeviceMicrophone(config.microphone.device or None, clock=clock), relay
+    except BaseException:
+        relay.close()
+        raise
+
+
+def _simulated(wavs: Sequence[Path], clock: Clock) -> tuple[Microphone, Relay]:
+    from device.simulated.microphone import Segment, SimulatedMicrophone, silence
+    from device.simulated.relay import SimulatedRelay
+
+    segments: list[Segment] = [part for path in wavs for part in (path, silence(2.0))] or [silence(3600.0)]
+    return SimulatedMicrophone(segments, clock=clock), SimulatedRelay(clock)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from device.service.check import check_all
+
+    findings = check_all(arguments.config, simulate=arguments.simulate)
+    if arguments.json:
+        print(json.dumps([asdict(each) for each in findings], indent=1))
+    else:
+        for each in findings:
+            print(f"{'ok    ' if each.ok else 'FAILED'} {each.part}: {each.text}")
+    return max((each.exit_code for each in findings), default=0)
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from device.service.bench import bench
+
+    told = bench(arguments.bundle, wav=arguments.wav)
+    for name, value in told.items():
+        print(f"{name:22s} {value:10.3f}")
+    if arguments.json:
+        fresh = arguments.json.with_name(arguments.json.name + ".new")
+        try:
+            fresh.write_text(json.dumps(told, indent=1), encoding="utf-8")
+            os.replace(fresh, arguments.json)
+        except OSError as error:
+            raise StateError("cannot be written", where=str(arguments.json), received=error) from error
+    return 0
+
+
+def _microphones(_arguments: argparse.Namespace) -> int:
+    from device.hardware.microphone import list_microphones
+
+    found = list_microphones()
+    for each in found:
+        print(f"{each.name}  ({each.channels} channels, {each.rate_hz} Hz)")
+    if not found:
+        print("no microphone; plug one in, and check that you are in group audio", file=sys.stderr)
+    return 0 if found else 69
+
+
+def _relay_off(arguments: argparse.Namespace) -> int:
+    from device.hardware.relay import GpioRelay
+
+    config = read_config(arguments.config)
+    GpioRelay(config.relay.pin, active_high=config.relay.active_high, pin_factory=config.relay.pin_factory).close()
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands of the door."""
+    parser = argparse.ArgumentParser(prog="voicelatch", description="Opens the door for the voices it knows.",
+                                     epilog=EXIT_CODES)  # fmt: skip
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def add(name: str, action: Callable[[argparse.Namespace], int], text: str, example: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=text, description=text, epilog=f"Example: {example}. {EXIT_CODES}")
+        made.set_defaults(action=action)
+        return made
+
+    def add_config(made: argparse.ArgumentParser) -> None:
+        made.add_argument("--config", type=Path, required=True, help="a TOML file; see systemd/voicelatch.toml")
+
+    runner = add("run", _run, "Listen and drive the relay until stopped.",
+                 "python -m device run --config systemd/voicelatch.toml")  # fmt: skip
+    add_config(runner)
+    runner.add_argument("--simulate", action="store_true", help="no hardware: play --wav, or silence, in real time")
+    runner.add_argument("--wav", type=Path, nargs="*", default=[], help="what the simulated microphone hears")
+    check = add("check", _check, "Verify configuration, bundle, runtime, microphone and relay.",
+                "python -m device check --config systemd/voicelatch.toml")  # fmt: skip
+    add_config(check)
+    check.add_argument("--simulate", action="store_true", help="leave microphone and relay out")
+    check.add_argument("--json", action="store_true", help="print JSON")
+    demo.add_arguments(add("demo", demo.run, "Play a recorded evening through the door.", "python -m device demo"))
+    measure = add("bench", _bench, "Time every stage on this machine.", "python -m device bench --json bench.json")
+    measure.add_argument("--bundle", type=Path, default=Path("models"))
+    measure.add_argument("--wav", type=Path, default=demo.EVENING.parent / "anna.wav", help="speech to measure with")
+    measure.add_argument("--json", type=Path, default=None, help="also write the figures here")
+    add("microphones", _microphones, "List what can record.", "voicelatch microphones")
+    add_config(add("relay-off", _relay_off, "Drive the pin off; run after any death of the daemon.",
+                   "python -m device relay-off --config /etc/voicelatch/voicelatch.toml"))  # fmt: skip
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    arguments = build_parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        return int(arguments.action(arguments))
+    except VoicelatchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except Exception:
+        # The last line of defence: the relay was put off on the way here; systemd restarts us.
+        _LOG.exception("a defect; please report it")
+        return 70

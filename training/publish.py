@@ -1,4 +1,4 @@
-"""One verified bundle, or none: manifest, golden vectors, report; written, read back, self-tested, then named current."""
+"""One verified bundle, or none: manifest, golden vectors, report; written, read back, self-tested, named current."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from device.errors import BundleError
-from device.sound.logmel import LogMel
+from device.sound.logmel import FrontendSpec, LogMel
 from device.sound.pcm import CLIP_SAMPLES, SAMPLE_RATE_HZ
+from device.sound.segmenter import SegmenterSpec
+from device.sound.vad import VadSpec
 from device.verdict.bundle import SCHEMA, Bundle, Thresholds, load_bundle, npz_bytes, point_current, write_bundle
 from device.verdict.head import Head
 from device.verdict.interpreter import Interpreter
@@ -72,7 +74,11 @@ def publish(
     clips = golden_clips()
     features = np.stack([log_mel(clip) for clip in clips])
     outputs = np.stack([interpreter.run(each) for each in features])
-    specs = {"frontend": artefact.frontend, "vad": artefact.vad, "segmenter": artefact.segmenter}
+    specs: dict[str, FrontendSpec | VadSpec | SegmenterSpec] = {
+        "frontend": artefact.frontend,
+        "vad": artefact.vad,
+        "segmenter": artefact.segmenter,
+    }
     tensors = {"input": interpreter.input, "output": interpreter.output}
     manifest = {
         **extra,

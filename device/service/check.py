@@ -31,7 +31,10 @@ class Finding:
 
 
 def check_all(config_path: Path, *, simulate: bool) -> list[Finding]:
-    """All findings, in the order of the data path; what needs an unfit part is left out. ``simulate`` skips hardware."""
+    """All findings, in the order of the data path; what needs an unfit part is left out.
+
+    ``simulate`` leaves the hardware out.
+    """
     config: list[Config] = []
     bundle: list[Bundle] = []
 

@@ -30,11 +30,13 @@ class Voice:
     speed: int = 165
 
 
+# Four that the network can tell from the rest: many of espeak-ng's variants differ in little but pitch, far less than
+# people do. The strangers below are not chosen.
 RESIDENTS = {
-    "Anna": Voice("en-gb+f2", 72),
-    "Bruno": Voice("en-us+m3", 18),
-    "Clara": Voice("en-gb-scotland+f5", 45, 150),
-    "David": Voice("en-gb-x-rp+m7", 40, 175),
+    "Anna": Voice("en-us+anika", 60),
+    "Bruno": Voice("en-us+zac", 50),
+    "Clara": Voice("en-us+steph", 70, 150),
+    "David": Voice("en-us+travis", 40, 175),
 }
 ACCENTS = ("en-us", "en-gb", "en-029", "en-gb-scotland", "en-gb-x-gbclan", "en-gb-x-gbcwmd")
 TEST_STRANGERS = 24
@@ -73,15 +75,22 @@ OTHER_DAY = (
     "They closed the bridge, so we drove around by the river.",
 )
 VISIT = (
-    "Hi, it is me, the concert is over and I would love a cup of tea.",
-    "Here I am at last, please let me in, the wind is awful tonight.",
-    "Evening everybody, I hope there is still a little soup left for me.",
-    "I am home early today, and I have wonderful news for all of you.",
+    "Hi, it is me, the concert is over and I would love a cup of tea. The singer came from a village in the mountains, "
+    "and she told a funny story before every song.",
+    "Here I am at last, please let me in, the wind is awful tonight. A branch has fallen across the road, "
+    "and half of the street lamps are dark.",
+    "Evening everybody, I hope there is still a little soup left for me. We played football until sunset, "
+    "and nobody wanted to go home.",
+    "I am home early today, and I have wonderful news for all of you. They gave me the job in the library, "
+    "and I may begin in spring.",
 )
 STRANGER_VISIT = (
-    "Good evening, I am collecting for the fire brigade, please open the door.",
-    "Delivery for the second floor, could you let me in for a moment?",
-    "I am a friend of the family, they surely told you that I would come.",
+    "Good evening, I am collecting for the fire brigade, please open the door. It takes only a minute, "
+    "and every coin is welcome.",
+    "Delivery for the second floor, could you let me in for a moment? The box is heavy, "
+    "and it must not stand in the rain.",
+    "I am a friend of the family, they surely told you that I would come. I have been on the road all day, "
+    "so please be so kind and open.",
 )
 
 
@@ -99,18 +108,17 @@ def say(voice: Voice, text: str, *, level: float = 0.3, faster: int = 0) -> Samp
         rate_hz = file.getframerate()
         spoken = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").astype(np.int16)
     sound = resample(spoken, from_hz=rate_hz).astype(np.float64)
-    return np.rint(sound * (level * 32767 / max(np.abs(sound).max(), 1.0))).astype(np.int16)
+    spoken = np.rint(sound * (level * 32767 / max(np.abs(sound).max(), 1.0))).astype(np.int16)
+    return spoken
 
 
 def at_the_door(sound: Samples, rng: np.random.Generator) -> Samples:
-    """A porch's short echo and a little street noise, so that a visit is not digitally clean."""
+    """A porch's short echo and a little noise, so that a visit is not digitally clean."""
     times = np.arange(int(0.12 * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
     echo = 0.03 * rng.standard_normal(len(times)) * np.exp(-times / 0.025)
     echo[0] = 1.0
     wet = np.convolve(sound.astype(np.float64), echo)[: len(sound)]
-    street = np.cumsum(rng.standard_normal(len(sound)))
-    street -= np.convolve(street, np.ones(400) / 400, mode="same")
-    wet += 25 * street / max(float(street.std()), 1e-9)
+    wet += rng.normal(0.0, 20.0, len(sound))
     return np.clip(np.rint(wet), -32768, 32767).astype(np.int16)
 
 

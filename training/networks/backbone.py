@@ -9,13 +9,15 @@ above the mean, a stand-in for the deviation that needs no square root.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import layers
 
 from device.errors import ConfigError
 
-Tensor = keras.KerasTensor
+# A symbolic Keras tensor; Keras has no types to say so.
+Tensor = Any
 
 
 def _conv_norm(x: Tensor, filters: int, size: int, stride: int = 1, *, relu: bool = True) -> Tensor:

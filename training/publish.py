@@ -26,8 +26,8 @@ from device.verdict.scorer import Scorer
 from training.backbone import BackboneArtefact
 
 # Steps of int8 by which a runtime may differ from the one that made the golden vectors. ai-edge-litert gives the same
-# integers on x86-64 and Arm; tflite-runtime's older kernels round some sums the other way, layer by layer.
-TOLERANCE_STEPS = {"ai-edge-litert": 1, "tflite-runtime": 6}
+# integers on x86-64 and Arm; tflite-runtime 2.14 was seen to differ by one.
+TOLERANCE_STEPS = {"ai-edge-litert": 1, "tflite-runtime": 2}
 LIBRARIES = ("numpy", "ai-edge-litert", "tensorflow-cpu", "tensorflow", "keras", "webrtcvad-wheels", "soxr")
 
 

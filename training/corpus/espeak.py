@@ -108,7 +108,7 @@ def say(voice: Voice, text: str, *, level: float = 0.3, faster: int = 0) -> Samp
         rate_hz = file.getframerate()
         spoken = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").astype(np.int16)
     sound = resample(spoken, from_hz=rate_hz).astype(np.float64)
-    spoken = np.rint(sound * (level * 32767 / max(np.abs(sound).max(), 1.0))).astype(np.int16)
+    spoken = np.asarray(np.rint(sound * (level * 32767 / max(np.abs(sound).max(), 1.0))), dtype=np.int16)
     return spoken
 
 

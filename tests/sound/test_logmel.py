@@ -1,0 +1,76 @@
+"""The front-end against an independent oracle, and alone."""
+
+import numpy as np
+import pytest
+
+from device.errors import AudioFormatError, ConfigError
+from device.sound.logmel import FrontendSpec, LogMel, hz_to_mel, mel_to_hz
+from device.sound.pcm import CLIP_SAMPLES
+
+
+def clip(seed: int, level: float = 3000.0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    tone = np.sin(np.cumsum(rng.uniform(0.02, 0.4, CLIP_SAMPLES)))
+    return np.rint(level * (tone + 0.1 * rng.standard_normal(CLIP_SAMPLES))).clip(-32768, 32767).astype(np.int16)
+
+
+@pytest.mark.parametrize("remove_band_mean", [True, False])
+@pytest.mark.parametrize("bands", [40, 64])
+def test_equals_librosa_with_the_matching_settings(bands: int, remove_band_mean: bool) -> None:
+    librosa = pytest.importorskip("librosa")
+    spec = FrontendSpec(mel_bands=bands, remove_band_mean=remove_band_mean)
+    for samples in (clip(1), clip(2, 20.0), np.zeros(CLIP_SAMPLES, dtype=np.int16)):
+        power = librosa.feature.melspectrogram(
+            y=samples / 32768.0, sr=16000, n_fft=512, win_length=400, hop_length=160, center=False, n_mels=bands,
+            fmin=50.0, fmax=7600.0, window="hann", power=2.0,
+        )  # fmt: skip
+        expected = librosa.power_to_db(power, ref=1.0, amin=1e-8, top_db=None).T
+        if remove_band_mean:
+            expected = expected - expected.mean(axis=0)
+        features = LogMel(spec)(samples)
+        assert features.shape == spec.shape
+        assert features.dtype == np.float32
+        assert np.abs(features - expected).max() < 1e-4
+
+
+def test_does_not_depend_on_what_was_computed_before() -> None:
+    used, fresh = LogMel(FrontendSpec()), LogMel(FrontendSpec())
+    used(clip(5, 30000.0))
+    assert np.array_equal(used(clip(6)), fresh(clip(6)))
+
+
+def test_band_mean_removal_takes_away_gain() -> None:
+    log_mel = LogMel(FrontendSpec(log_floor=1e-14))
+    assert np.abs(log_mel(clip(3, 8000.0)) - log_mel((clip(3, 8000.0) // 2).astype(np.int16))).max() < 1.0
+
+
+def test_the_mel_scale_inverts() -> None:
+    frequencies = np.array([0.0, 200.0, 999.0, 1000.0, 4000.0, 8000.0])
+    assert np.allclose(mel_to_hz(hz_to_mel(frequencies)), frequencies)
+
+
+def test_another_length_or_dtype_is_refused() -> None:
+    with pytest.raises(AudioFormatError, match=r"int16\[48000\]"):
+        LogMel(FrontendSpec())(np.zeros(100, dtype=np.int16))
+    with pytest.raises(AudioFormatError):
+        LogMel(FrontendSpec())(np.zeros(CLIP_SAMPLES, dtype=np.float32))  # type: ignore[arg-type]
+
+
+def test_every_constant_changes_the_fingerprint() -> None:
+    changed = [
+        FrontendSpec(),
+        FrontendSpec(fft_samples=1024),
+        FrontendSpec(window_samples=320),
+        FrontendSpec(hop_samples=200),
+        FrontendSpec(mel_bands=40),
+        FrontendSpec(low_hz=60.0),
+        FrontendSpec(high_hz=7000.0),
+        FrontendSpec(log_floor=1e-9),
+        FrontendSpec(remove_band_mean=False),
+    ]
+    assert len({spec.fingerprint() for spec in changed}) == len(changed)
+
+
+def test_impossible_band_edges_are_refused() -> None:
+    with pytest.raises(ConfigError, match="band edges"):
+        FrontendSpec(low_hz=8000.0)

@@ -9,20 +9,19 @@ The layout::
     ROOT/noise/**, ROOT/rir/**                   optional: sounds and room responses for augmentation
     .../evaluate-only/...                        a folder of this name keeps noise or rooms out of training
 
-wav, flac and ogg (Vorbis or Opus), any rate, any number of channels (averaged). Recordings directly below a person are
-session ``1``.
+wav, flac and ogg (Vorbis or Opus), any common rate, any number of channels (averaged). Recordings directly below a
+person are session ``1``. Links to files and folders of files are followed.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal, get_args
 
 import numpy as np
 import soundfile
@@ -30,11 +29,14 @@ import soundfile
 from device.errors import DataError
 from device.sound.pcm import SAMPLE_RATE_HZ, Samples
 from device.sound.resample import resample
+from training.corpus.inspection import Known, inspect_file, read_cache, write_cache
 
-ROLES = ("allowed", "others", "strangers", "crowd", "noise", "rir")
+Role = Literal["allowed", "others", "strangers", "crowd", "noise", "rir"]
+ROLES: tuple[Role, ...] = get_args(Role)
 SUFFIXES = (".wav", ".flac", ".ogg")
+# Sound that people do bring along, and that would otherwise be missed without a word.
+FOREIGN_SUFFIXES = (".mp3", ".m4a", ".aac", ".wma", ".opus", ".aiff", ".aif", ".amr", ".3gp", ".mp4", ".webm", ".caf")
 EVALUATE_ONLY = "evaluate-only"
-SHORTEST_SECONDS = 0.3
 LAYOUT = "allowed/<person>/[<session>/]*.wav|flac|ogg, others/<speaker>/..., noise/..., rir/..."
 
 Progress = Callable[[str, int, int], None]
@@ -42,15 +44,20 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """One usable recording; ``path`` is relative to the root, with forward slashes."""
+    """One usable recording; ``path`` is relative to the root, with forward slashes.
+
+    ``speaker`` is the folder's name (empty for noise and rir, ``unknown`` for the crowd); ``sha256`` is that of the
+    file, ``sound_sha256`` that of the decoded samples.
+    """
 
     path: str
-    role: str
+    role: Role
     speaker: str
     session: str
     seconds: float
     sample_rate_hz: int
     sha256: str
+    sound_sha256: str
 
     @property
     def evaluate_only(self) -> bool:
@@ -73,7 +80,7 @@ class Index:
     recordings: tuple[Recording, ...]
     rejected: tuple[Rejected, ...]
 
-    def of(self, role: str) -> tuple[Recording, ...]:
+    def of(self, role: Role) -> tuple[Recording, ...]:
         return tuple(each for each in self.recordings if each.role == role)
 
     def data_sha256(self) -> str:
@@ -87,10 +94,11 @@ def silent(_label: str, _done: int, _total: int) -> None:
 
 
 def index_folder(root: Path, *, cache: Path | None = None, progress: Progress = silent) -> Index:
-    """Index ``root``. ``cache`` (JSON lines) spares unchanged files a second opening; it is replaced atomically.
+    """Index ``root``. ``cache`` (JSON lines) spares unchanged files a second opening; it is replaced atomically, and
+    also when an error is raised, so that a second try is quick.
 
-    Raises :class:`DataError` when ``allowed/`` is missing, nothing is usable, or the same sound stands under two
-    people.
+    Raises :class:`DataError` when ``allowed/`` is missing, nothing is usable, a recording stands outside a speaker's
+    folder, or the same sound stands under two people.
     """
     if not (root / "allowed").is_dir():
         raise DataError(
@@ -99,36 +107,27 @@ def index_folder(root: Path, *, cache: Path | None = None, progress: Progress = 
             allowed=LAYOUT,
             next_step="put each resident's recordings below allowed/<name>/<date>/",
         )
-    known = _read_cache(cache)
-    fresh: dict[str, dict[str, Any]] = {}
+    files, rejected = _files(root)
+    people = {name: _who(name) for name in files}
+    found = _inspect_all(root, files, cache, progress)
     recordings: list[Recording] = []
-    rejected: list[Rejected] = []
-    files = [path for role in ROLES for path in _sound_files(root / role)]
-    for count, path in enumerate(files, start=1):
-        name = path.relative_to(root).as_posix()
-        facts = os.stat(path)
-        stamp = [facts.st_size, facts.st_mtime_ns]
-        entry = known.get(name)
-        if entry is None or entry["stamp"] != stamp:
-            entry = {"stamp": stamp, **_inspect(path)}
-        fresh[name] = entry
-        if "reason" in entry:
-            rejected.append(Rejected(name, entry["reason"]))
-        else:
-            role, speaker, session = _who(name)
-            recordings.append(
-                Recording(
-                    path=name,
-                    role=role,
-                    speaker=speaker,
-                    session=session,
-                    seconds=entry["seconds"],
-                    sample_rate_hz=entry["rate"],
-                    sha256=entry["sha256"],
-                )
+    for name, known in found.items():
+        if known.facts.reason:
+            rejected.append(Rejected(name, known.facts.reason))
+            continue
+        role, speaker, session = people[name]
+        recordings.append(
+            Recording(
+                path=name,
+                role=role,
+                speaker=speaker,
+                session=session,
+                seconds=known.facts.seconds,
+                sample_rate_hz=known.facts.sample_rate_hz,
+                sha256=known.facts.sha256,
+                sound_sha256=known.facts.sound_sha256,
             )
-        progress("index", count, len(files))
-    _write_cache(cache, fresh)
+        )
     kept, repeated = _without_repeats(recordings)
     if not any(each.role == "allowed" for each in kept):
         reasons = "; ".join(f"{each.path}: {each.reason}" for each in rejected[:3])
@@ -149,25 +148,42 @@ def load_samples(root: Path, recording: Recording) -> Samples:
         sound, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
         raise DataError("cannot be read any more", where=str(path), received=error, next_step="index again") from error
+    # Float files may exceed full scale, and +1.0 has no int16: clip, do not wrap.
     mono = np.clip(np.rint(sound.mean(axis=1) * 32768.0), -32768, 32767).astype(np.int16)
     return mono if rate_hz == SAMPLE_RATE_HZ else resample(mono, from_hz=int(rate_hz))
 
 
-def _sound_files(folder: Path) -> Iterator[Path]:
-    if not folder.is_dir():
-        return
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in SUFFIXES and path.is_file():
-            yield path
+def _files(root: Path) -> tuple[list[str], list[Rejected]]:
+    """Names of sound files in path order, and what looks like recordings but will not be read."""
+    found: list[str] = []
+    missed: list[Rejected] = []
+    for folder in sorted(root.iterdir()):
+        if folder.is_dir() and folder.name not in ROLES and not folder.name.startswith((".", "_")):
+            missed.append(Rejected(folder.name, f"not one of the folders {', '.join(ROLES)}"))
+    for role in ROLES:
+        for path in _walk(root / role):
+            name = path.relative_to(root).as_posix()
+            suffix = path.suffix.lower()
+            if suffix in FOREIGN_SUFFIXES and not path.name.startswith("."):
+                missed.append(Rejected(name, f"{suffix[1:]} is not read: convert it to flac or wav"))
+            elif suffix in SUFFIXES:
+                found.append(name)
+    return found, missed
 
 
-def _who(name: str) -> tuple[str, str, str]:
-    role, *parts = name.split("/")
+def _walk(folder: Path) -> Iterator[Path]:
+    paths = [Path(base, name) for base, _, names in os.walk(folder, followlinks=True) for name in names]
+    yield from sorted(paths)
+
+
+def _who(name: str) -> tuple[Role, str, str]:
+    parts = name.split("/")[1:]
+    role = next(each for each in ROLES if name.startswith(each + "/"))
     if role in ("noise", "rir"):
         return role, "", ""
     if role == "crowd":
         return role, "unknown", "1"
-    if len(parts) == 1:
+    if len(parts) == 1 and not parts[0].startswith("._"):
         raise DataError(
             "a recording must stand in its speaker's folder",
             where=name,
@@ -177,39 +193,38 @@ def _who(name: str) -> tuple[str, str, str]:
     return role, parts[0], "/".join(parts[1:-1]) or "1"
 
 
-def _inspect(path: Path) -> dict[str, Any]:
-    if path.name.startswith("._"):
-        return {"reason": "a macOS resource file, not a recording"}
-    content = path.read_bytes()
-    if not content:
-        return {"reason": "empty file"}
+def _inspect_all(root: Path, files: list[str], cache: Path | None, progress: Progress) -> dict[str, Known]:
+    """Every file's facts, by name. Only files that the cache does not know by size and time are opened."""
+    # One cache may serve several folders: entries of the others stay.
+    base = root.resolve()
+    entries = read_cache(cache)
+    mine = f"{base.as_posix()}/"
+    kept = {path: known for path, known in entries.items() if not path.startswith(mine)}
+    found: dict[str, Known] = {}
     try:
-        sound, rate_hz = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
-        return {"reason": f"cannot be decoded: {error}"}
-    seconds = len(sound) / rate_hz
-    if seconds < SHORTEST_SECONDS:
-        # Room responses may be short; everything else this short holds no usable speech.
-        if "rir" not in path.parts or not len(sound):
-            return {"reason": f"only {seconds:.2f} s long"}
-    if not np.isfinite(sound).all():
-        return {"reason": "holds values that are not numbers"}
-    if not np.abs(sound).max() > 1e-4:
-        return {"reason": "digital silence"}
-    return {"seconds": round(seconds, 3), "rate": int(rate_hz), "sha256": hashlib.sha256(content).hexdigest()}
+        for count, name in enumerate(files, start=1):
+            path = root / name
+            status = os.stat(path) if path.exists() else os.lstat(path)
+            known = entries.get(mine + name)
+            if known is None or (known.size_bytes, known.modified_ns) != (status.st_size, status.st_mtime_ns):
+                facts = inspect_file(path, may_be_short=name.startswith("rir/"))
+                known = Known(status.st_size, status.st_mtime_ns, facts)
+            found[name] = known
+            progress("index", count, len(files))
+    finally:
+        write_cache(cache, kept | {mine + name: known for name, known in found.items()})
+    return found
 
 
 def _without_repeats(recordings: list[Recording]) -> tuple[list[Recording], list[Rejected]]:
+    """The first of every sound; one that is kept out of training stays kept out."""
     first: dict[str, Recording] = {}
-    kept: list[Recording] = []
     repeated: list[Rejected] = []
-    for each in recordings:
-        earlier = first.setdefault(each.sha256, each)
+    for each in sorted(recordings, key=lambda one: not one.evaluate_only):
+        earlier = first.setdefault(each.sound_sha256, each)
         if earlier is each:
-            kept.append(each)
-        elif (earlier.role, earlier.speaker) == (each.role, each.speaker):
-            repeated.append(Rejected(each.path, f"the same sound as {earlier.path}"))
-        else:
+            continue
+        if (earlier.role, earlier.speaker) != (each.role, each.speaker):
             raise DataError(
                 "the same sound stands under two people",
                 where=each.path,
@@ -217,22 +232,5 @@ def _without_repeats(recordings: list[Recording]) -> tuple[list[Recording], list
                 allowed="each recording under one person",
                 next_step="delete the wrong one",
             )
-    return kept, repeated
-
-
-def _read_cache(cache: Path | None) -> dict[str, dict[str, Any]]:
-    if cache is None or not cache.is_file():
-        return {}
-    rows = (json.loads(line) for line in cache.read_text(encoding="utf-8").splitlines())
-    return {row.pop("path"): row for row in rows}
-
-
-def _write_cache(cache: Path | None, entries: dict[str, dict[str, Any]]) -> None:
-    if cache is None:
-        return
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    fresh = cache.with_suffix(".new")
-    fresh.write_text(
-        "".join(json.dumps({"path": name, **entry}) + "\n" for name, entry in entries.items()), encoding="utf-8"
-    )
-    os.replace(fresh, cache)
+        repeated.append(Rejected(each.path, f"the same sound as {earlier.path}"))
+    return [each for each in recordings if first[each.sound_sha256] is each], repeated

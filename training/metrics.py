@@ -1,7 +1,7 @@
 """Error rates of a verifier, pure numpy. Higher scores mean *allowed*; a score equal to the threshold is accepted.
 
 FAR: share of strangers accepted. FRR: share of residents refused. EER: where both are equal. Every function raises
-:class:`~device.errors.DataError` for empty or not-a-number scores.
+:class:`~device.errors.DataError` for empty or not finite scores.
 """
 
 from __future__ import annotations
@@ -20,9 +20,16 @@ BySpeaker = Mapping[str, Scores]
 
 def _checked(scores: ArrayLike, what: str) -> Scores:
     array = np.asarray(scores, dtype=np.float64).ravel()
-    if array.size == 0 or np.isnan(array).any():
-        raise DataError(f"{what} scores cannot be measured", received=f"{array.size} values", allowed="some numbers")
+    bad = int(np.count_nonzero(~np.isfinite(array)))
+    if array.size == 0 or bad:
+        received = f"{array.size} values, {bad} of them not finite"
+        raise DataError(f"{what} scores cannot be measured", received=received, allowed="some finite numbers")
     return array
+
+
+def _check_share(value: float, what: str) -> None:
+    if not 0.0 <= value <= 1.0:
+        raise DataError(f"{what} out of range", received=value, allowed="0 to 1")
 
 
 def far_at(nontargets: ArrayLike, threshold: float) -> float:
@@ -37,6 +44,7 @@ def frr_at(targets: ArrayLike, threshold: float) -> float:
 
 def threshold_at_far(nontargets: ArrayLike, far: float) -> float:
     """The lowest threshold whose realised FAR on ``nontargets`` does not exceed ``far`` (just above a score)."""
+    _check_share(far, "a false accept rate")
     ranked = np.sort(_checked(nontargets, "stranger"))[::-1]
     allowed = int(np.floor(far * ranked.size + 1e-9))
     if allowed >= ranked.size:
@@ -72,9 +80,20 @@ def roc(targets: ArrayLike, nontargets: ArrayLike) -> tuple[Scores, Scores]:
 
 def min_dcf(targets: ArrayLike, nontargets: ArrayLike, *, p_target: float = 0.01) -> float:
     """Least detection cost over thresholds, unit costs, divided by the better of the two constant answers (NIST)."""
+    _check_share(p_target, "p_target")
     far, frr = roc(targets, nontargets)
     cost = p_target * frr + (1 - p_target) * far
     return float(cost.min() / min(p_target, 1 - p_target))
+
+
+def log_likelihood_ratio_cost(targets: ArrayLike, nontargets: ArrayLike) -> float:
+    """Cllr in bits: how well scores serve as natural-log likelihood ratios (Brummer and du Preez, 2006).
+
+    0 is perfect, 1 is what answering "no idea" (0) to everything costs; above 1 the scores mislead.
+    """
+    missed = np.logaddexp(0.0, -_checked(targets, "resident")).mean()
+    alarmed = np.logaddexp(0.0, _checked(nontargets, "stranger")).mean()
+    return float((missed + alarmed) / (2.0 * log(2.0)))
 
 
 def clopper_pearson_upper(errors: int, trials: int, *, confidence: float = 0.95) -> float:
@@ -82,6 +101,7 @@ def clopper_pearson_upper(errors: int, trials: int, *, confidence: float = 0.95)
 
     Trials are taken as independent, which clips of one person are not: count people where it matters.
     """
+    _check_share(confidence, "a confidence")
     if not 0 <= errors <= trials or trials == 0:
         raise DataError("no bound for these counts", received=f"{errors} of {trials}", allowed="0 <= errors <= trials")
     if errors == trials:
@@ -117,6 +137,8 @@ def bootstrap_by_speaker(
     confidence: float = 0.95,
 ) -> tuple[float, float]:
     """Percentile interval of ``statistic(targets, nontargets)``, resampling people, not clips, on both sides."""
+    if draws < 2 or not 0.0 < confidence < 1.0:
+        raise DataError("no interval from this", received=f"{draws} draws, confidence {confidence}", allowed="2 draws")
     results = [statistic(_redrawn(targets, rng), _redrawn(nontargets, rng)) for _ in range(draws)]
     tail = (1 - confidence) / 2
     low, high = np.quantile(results, [tail, 1 - tail])

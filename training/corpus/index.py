@@ -172,7 +172,13 @@ def _files(root: Path) -> tuple[list[str], list[Rejected]]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    paths = [Path(base, name) for base, _, names in os.walk(folder, followlinks=True) for name in names]
+    """Everything below ``folder`` that is not a folder, in path order. A link to a folder above itself is not
+    followed: it would never end."""
+    paths: list[Path] = []
+    for base, folders, names in os.walk(folder, followlinks=True):
+        here = Path(base).resolve()
+        folders[:] = [name for name in folders if not here.is_relative_to(Path(base, name).resolve())]
+        paths += [Path(base, name) for name in names]
     yield from sorted(paths)
 
 
@@ -199,7 +205,6 @@ def _inspect_all(root: Path, files: list[str], cache: Path | None, progress: Pro
     base = root.resolve()
     entries = read_cache(cache)
     mine = f"{base.as_posix()}/"
-    kept = {path: known for path, known in entries.items() if not path.startswith(mine)}
     found: dict[str, Known] = {}
     try:
         for count, name in enumerate(files, start=1):
@@ -212,7 +217,12 @@ def _inspect_all(root: Path, files: list[str], cache: Path | None, progress: Pro
             found[name] = known
             progress("index", count, len(files))
     finally:
-        write_cache(cache, kept | {mine + name: known for name, known in found.items()})
+        # Interrupted, nothing known is forgotten; finished, files that are gone are.
+        finished = len(found) == len(files)
+        kept = {path: known for path, known in entries.items() if not (finished and path.startswith(mine))}
+        fresh = kept | {mine + name: known for name, known in found.items()}
+        if fresh != entries:
+            write_cache(cache, fresh)
     return found
 
 

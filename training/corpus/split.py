@@ -15,6 +15,8 @@ from device.errors import DataError
 from training.corpus.index import Index, Recording
 
 Recordings = tuple[Recording, ...]
+TEST_SOUNDS_FRACTION = 0.3
+ENROL_SESSIONS = ("first", "all")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,40 +44,43 @@ def speaker_hash(speaker: str) -> str:
 def split(index: Index, *, seed: int, validation_fraction: float, test_fraction: float, enrol_sessions: str) -> Split:
     """Divide ``index``. ``enrol_sessions`` is ``first`` (later sessions are the test) or ``all`` (no test session).
 
-    Test strangers are ``strangers/`` where there are any, else ``test_fraction`` of the others.
-    Raises :class:`DataError` through :func:`guard`, and when a part that is needed is empty.
+    Test strangers are ``strangers/`` where there are any, else ``test_fraction`` of the others. Noises and rooms are
+    divided by file; those below a folder ``evaluate-only`` are never trained with. Any part but ``enrol`` may be
+    empty: the stages that need people say so themselves.
+    Raises :class:`DataError` through :func:`guard`, and for arguments out of range.
     """
+    _check(validation_fraction, test_fraction, enrol_sessions)
     others, strangers, allowed = index.of("others"), index.of("strangers"), index.of("allowed")
     test_below = 0.0 if strangers else test_fraction
-    test = strangers or tuple(each for each in others if _draw(each.speaker, seed) < test_below)
-    validation = tuple(
-        each for each in others if test_below <= _draw(each.speaker, seed) < test_below + validation_fraction
-    )
-    backbone = tuple(each for each in others if _draw(each.speaker, seed) >= test_below + validation_fraction)
+    validation_below = test_below + validation_fraction
+    drawn = {speaker: _draw(speaker, seed) for speaker in {each.speaker for each in others}}
     first = {
         person: min(each.session for each in allowed if each.speaker == person)
         for person in {each.speaker for each in allowed}
     }
-    enrol = tuple(each for each in allowed if enrol_sessions == "all" or each.session == first[each.speaker])
+
+    def enrolled(each: Recording) -> bool:
+        return enrol_sessions == "all" or each.session == first[each.speaker]
+
     noise, rir = index.of("noise"), index.of("rir")
     result = Split(
-        backbone=backbone,
-        validation=validation,
-        test=test,
-        enrol=enrol,
-        resident_test=tuple(each for each in allowed if each not in set(enrol)),
+        backbone=_where(others, lambda each: drawn[each.speaker] >= validation_below),
+        validation=_where(others, lambda each: test_below <= drawn[each.speaker] < validation_below),
+        test=strangers or _where(others, lambda each: drawn[each.speaker] < test_below),
+        enrol=_where(allowed, enrolled),
+        resident_test=_where(allowed, lambda each: not enrolled(each)),
         crowd=index.of("crowd"),
-        train_noise=_training_side(noise, seed),
-        test_noise=_test_side(noise, seed),
-        train_rir=_training_side(rir, seed),
-        test_rir=_test_side(rir, seed),
+        train_noise=_where(noise, lambda each: not _kept_for_test(each, seed)),
+        test_noise=_where(noise, lambda each: _kept_for_test(each, seed)),
+        train_rir=_where(rir, lambda each: not _kept_for_test(each, seed)),
+        test_rir=_where(rir, lambda each: _kept_for_test(each, seed)),
     )
     guard(result)
     return result
 
 
 def guard(parts: Split) -> None:
-    """Raise :class:`DataError` naming the first speaker, session or recording that stands in two parts."""
+    """Raise :class:`DataError` naming every speaker, session or recording that stands in two parts."""
     strangers = {"backbone": parts.backbone, "validation": parts.validation, "test": parts.test}
     household = {"enrol": parts.enrol, "resident_test": parts.resident_test}
     sounds = {
@@ -86,36 +91,58 @@ def guard(parts: Split) -> None:
         "test_rir": parts.test_rir,
     }
     everybody = {**strangers, "allowed": parts.enrol + parts.resident_test}
-    _disjoint(everybody, lambda each: each.speaker, "speaker")
-    _disjoint(household, lambda each: f"{each.speaker}, session {each.session}", "session")
-    _disjoint({**strangers, **household, **sounds}, lambda each: each.sha256, "recording")
+    everything = {**strangers, **household, **sounds}
+    leaks = [
+        *_shared(everybody, lambda each: each.speaker, "speaker"),
+        *_shared(household, lambda each: f"{each.speaker}, session {each.session}", "session"),
+        *_shared(everything, lambda each: each.sound_sha256, "recording"),
+        *_forbidden(parts.train_noise + parts.train_rir),
+    ]
+    if leaks:
+        raise DataError(
+            "somebody or something stands on both sides of a split",
+            received="; ".join(leaks),
+            allowed="each speaker, session and recording in one part",
+            next_step="remove what is named from one of its folders",
+        )
 
 
-def _disjoint(parts: Mapping[str, Recordings], key: Callable[[Recording], str], what: str) -> None:
+def _shared(parts: Mapping[str, Recordings], key: Callable[[Recording], str], what: str) -> list[str]:
+    """One sentence for each thing that stands in two of ``parts``, with a file of either side."""
+    leaks = []
     for (left_name, left), (right_name, right) in combinations(parts.items(), 2):
-        shared = sorted({key(each) for each in left} & {key(each) for each in right})
-        if shared:
-            raise DataError(
-                f"a {what} stands on both sides of a split",
-                where=f"{left_name} and {right_name}",
-                received=", ".join(shared[:5]),
-                allowed=f"each {what} in one part",
-                next_step="remove it from one of the folders",
-            )
+        on_the_left = {key(each): each for each in left}
+        on_the_right = {key(each): each for each in right}
+        for shared in sorted(on_the_left.keys() & on_the_right.keys()):
+            files = f"{on_the_left[shared].path} and {on_the_right[shared].path}"
+            name = f"{what} {shared}" if what != "recording" else what
+            leaks.append(f"{name} in {left_name} and {right_name} ({files})")
+    return leaks
+
+
+def _forbidden(sounds: Recordings) -> list[str]:
+    return [f"recording {each.path} is for evaluation only, but trained with" for each in sounds if each.evaluate_only]
+
+
+def _check(validation_fraction: float, test_fraction: float, enrol_sessions: str) -> None:
+    good_fractions = validation_fraction >= 0.0 and test_fraction >= 0.0 and validation_fraction + test_fraction < 1.0
+    if not good_fractions or enrol_sessions not in ENROL_SESSIONS:
+        raise DataError(
+            "cannot split like this",
+            received=f"validation {validation_fraction}, test {test_fraction}, enrol sessions {enrol_sessions!r}",
+            allowed=f"fractions from 0 that leave some to learn from; {' or '.join(ENROL_SESSIONS)}",
+        )
+
+
+def _where(recordings: Recordings, wanted: Callable[[Recording], bool]) -> Recordings:
+    return tuple(each for each in recordings if wanted(each))
 
 
 def _draw(name: str, seed: int) -> float:
+    """A number from 0 to 1 that only the name and the seed decide."""
     digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def _training_side(sounds: Recordings, seed: int) -> Recordings:
-    return tuple(each for each in sounds if not _kept_for_test(each, seed))
-
-
-def _test_side(sounds: Recordings, seed: int) -> Recordings:
-    return tuple(each for each in sounds if _kept_for_test(each, seed))
-
-
 def _kept_for_test(sound: Recording, seed: int) -> bool:
-    return sound.evaluate_only or _draw(sound.path, seed) < 0.3
+    return sound.evaluate_only or _draw(sound.path, seed) < TEST_SOUNDS_FRACTION

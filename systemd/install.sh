@@ -13,6 +13,10 @@ if python3 -c 'import sys; sys.exit(sys.version_info < (3, 13))'; then
   site="--system-site-packages"
 fi
 id voicelatch >/dev/null 2>&1 || useradd --system --no-create-home --shell /usr/sbin/nologin voicelatch
+# For `check` run by hand; the unit has these groups by itself.
+for group in audio gpio; do
+  getent group "$group" >/dev/null && usermod --append --groups "$group" voicelatch
+done
 
 install -d "$target" /etc/voicelatch
 cp -r "$here/device" "$here/models" "$here/requirements-device.txt" "$here/README.md" "$target/"
@@ -24,5 +28,5 @@ python3 -m venv $site "$target/.venv"
 install -m 644 "$here/systemd/voicelatch.service" /etc/systemd/system/
 systemctl daemon-reload
 echo "Next: edit /etc/voicelatch/voicelatch.toml, then"
-echo "  cd $target && sudo -u voicelatch .venv/bin/python -m device check --config /etc/voicelatch/voicelatch.toml"
+echo "  cd $target && sudo -u voicelatch LG_WD=/tmp .venv/bin/python -m device check --config /etc/voicelatch/voicelatch.toml"
 echo "  sudo systemctl enable --now voicelatch"

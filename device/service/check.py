@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.errors import BundleError, ConfigError, MicrophoneError, VoicelatchError
+from device.errors import ConfigError, MicrophoneError, RuntimeMissingError, VoicelatchError
 from device.hardware.clock import SystemClock
 from device.hardware.microphone import SounddeviceMicrophone
 from device.hardware.relay import GpioRelay
@@ -17,6 +18,7 @@ from device.sound.vad import VadSpec, WebRtcDetector
 from device.verdict.bundle import Bundle, load_bundle
 from device.verdict.scorer import Scorer
 
+_LOG = logging.getLogger(__name__)
 MICROPHONE_READS = 50
 
 
@@ -73,6 +75,10 @@ def _try(part: str, action: Callable[[], str]) -> Finding:
         return Finding(part, True, action())
     except VoicelatchError as error:
         return Finding(part, False, str(error), error.exit_code)
+    except Exception as error:
+        # One part's defect must not hide what the other parts have to say.
+        _LOG.exception("a defect while checking the %s; please report it", part)
+        return Finding(part, False, f"a defect: {type(error).__name__}: {error}", VoicelatchError.exit_code)
 
 
 def _detector() -> str:
@@ -80,7 +86,7 @@ def _detector() -> str:
 
     detector = WebRtcDetector(VadSpec())
     if any(detector.is_speech(frame) for frame in frames_of(np.zeros(3200, dtype=np.int16))):
-        raise BundleError("the speech detector hears speech in silence", next_step="reinstall webrtcvad-wheels")
+        raise RuntimeMissingError("the speech detector hears speech in silence", next_step="reinstall webrtcvad-wheels")
     return "hears nothing in silence"
 
 

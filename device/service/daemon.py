@@ -85,6 +85,10 @@ def reload_door(door: Door, config_path: Path, hardware: Hardware) -> None:
     except VoicelatchError as error:
         door.tell("reload_refused", reason=str(error))
         _LOG.error("reload refused, the old bundle and configuration stay in service: %s", error)
+    except Exception as error:
+        # A defect in what was just handed in must not take down a door that works.
+        door.tell("reload_refused", reason=f"a defect: {type(error).__name__}: {error}")
+        _LOG.exception("reload refused by a defect, the old bundle and configuration stay in service")
     else:
         door.detector, door.segmenter, door.scorer = fresh.detector, fresh.segmenter, fresh.scorer
         door.policy, door.open_seconds = fresh.policy, fresh.open_seconds

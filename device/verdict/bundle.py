@@ -13,6 +13,7 @@ import io
 import json
 import os
 import tempfile
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +95,7 @@ def resolve_current(path: Path) -> Path:
             allowed="a bundle's folder, or a models folder with a 'current' file",
             next_step=REPUBLISH,
         )
-    name = pointer.read_text(encoding="utf-8").strip()
+    name = _text(pointer.name, _bytes(pointer), str(pointer)).strip()
     if not name or Path(name).name != name or name in (".", ".."):
         raise BundleError(
             "the pointer does not name a folder beside it",
@@ -165,7 +166,7 @@ def load_bundle(path: Path) -> Bundle:
         )
     except BundleError:
         raise
-    except (KeyError, TypeError, ValueError, VoicelatchError) as error:
+    except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile, VoicelatchError) as error:
         raise BundleError(
             "a field is missing or not acceptable",
             where=where,
@@ -230,12 +231,12 @@ def read_folder(folder: Path, required: Sequence[str]) -> dict[str, bytes]:
     if not sums_path.is_file():
         raise BundleError("the bundle is incomplete", where=str(folder), received=f"no {SUMS}", next_step=REPUBLISH)
     contents: dict[str, bytes] = {}
-    for line in sums_path.read_text(encoding="utf-8").splitlines():
+    for line in _text(SUMS, _bytes(sums_path), str(sums_path)).splitlines():
         expected, _, name = line.partition("  ")
         path = folder / name
         if not name or Path(name).name != name or not path.is_file():
             raise BundleError("a listed file is missing", where=str(sums_path), received=line, next_step=REPUBLISH)
-        contents[name] = path.read_bytes()
+        contents[name] = _bytes(path)
         actual = hashlib.sha256(contents[name]).hexdigest()
         if actual != expected:
             raise BundleError(
@@ -251,6 +252,25 @@ def read_folder(folder: Path, required: Sequence[str]) -> dict[str, bytes]:
             "the bundle is incomplete", where=str(folder), received=f"no {', '.join(missing)}", next_step=REPUBLISH
         )
     return contents
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleError(
+            "the file cannot be read",
+            where=str(path),
+            received=error,
+            next_step="make it readable for the user that runs the door, or " + REPUBLISH,
+        ) from error
+
+
+def _text(name: str, content: bytes, where: str) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{name} is not text", where=where, received=error, next_step=REPUBLISH) from error
 
 
 def npz_arrays(content: bytes) -> dict[str, NDArray[Any]]:

@@ -80,7 +80,7 @@ def choose_residents(
     unable = [each for each in wanted if each not in able]
     if unable or not len(wanted) <= count <= len(able) or count < 1:
         raise DataError(
-            "these residents cannot be had",
+            "too few speakers with two sessions" if count > len(able) else "these residents cannot be had",
             where=where,
             received=f"{count} residents, named: {', '.join(unable or wanted) or 'none'}",
             allowed=f"1 to {len(able)} of the speakers for evaluation with two sessions: {', '.join(able)}",

@@ -29,7 +29,8 @@ import soundfile
 from device.errors import DataError
 from device.sound.pcm import SAMPLE_RATE_HZ, Samples
 from device.sound.resample import resample
-from training.corpus.inspection import Known, inspect_file, read_cache, write_cache
+from training.corpus.inspection import Facts, Known, read_cache, write_cache
+from training.corpus.inspection import know as _inspect
 
 Role = Literal["allowed", "others", "strangers", "crowd", "noise", "rir"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -37,6 +38,7 @@ SUFFIXES = (".wav", ".flac", ".ogg")
 # Sound that people do bring along, and that would otherwise be missed without a word.
 FOREIGN_SUFFIXES = (".mp3", ".m4a", ".aac", ".wma", ".opus", ".aiff", ".aif", ".amr", ".3gp", ".mp4", ".webm", ".caf")
 EVALUATE_ONLY = "evaluate-only"
+SHORTEST_SECONDS = 0.3
 LAYOUT = "allowed/<person>/[<session>/]*.wav|flac|ogg, others/<speaker>/..., noise/..., rir/..."
 
 Progress = Callable[[str, int, int], None]
@@ -112,10 +114,11 @@ def index_folder(root: Path, *, cache: Path | None = None, progress: Progress = 
     found = _inspect_all(root, files, cache, progress)
     recordings: list[Recording] = []
     for name, known in found.items():
-        if known.facts.reason:
-            rejected.append(Rejected(name, known.facts.reason))
-            continue
         role, speaker, session = people[name]
+        reason = _why_not(role, known.facts)
+        if reason:
+            rejected.append(Rejected(name, reason))
+            continue
         recordings.append(
             Recording(
                 path=name,
@@ -172,8 +175,7 @@ def _files(root: Path) -> tuple[list[str], list[Rejected]]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Everything below ``folder`` that is not a folder, in path order. A link to a folder above itself is not
-    followed: it would never end."""
+    """All files below ``folder`` in path order. A link to a folder above itself is not followed: it never ends."""
     paths: list[Path] = []
     for base, folders, names in os.walk(folder, followlinks=True):
         here = Path(base).resolve()
@@ -202,19 +204,14 @@ def _who(name: str) -> tuple[Role, str, str]:
 def _inspect_all(root: Path, files: list[str], cache: Path | None, progress: Progress) -> dict[str, Known]:
     """Every file's facts, by name. Only files that the cache does not know by size and time are opened."""
     # One cache may serve several folders: entries of the others stay.
-    base = root.resolve()
     entries = read_cache(cache)
-    mine = f"{base.as_posix()}/"
+    mine = f"{root.resolve().as_posix()}/"
     found: dict[str, Known] = {}
     try:
         for count, name in enumerate(files, start=1):
             path = root / name
-            status = os.stat(path) if path.exists() else os.lstat(path)
             known = entries.get(mine + name)
-            if known is None or (known.size_bytes, known.modified_ns) != (status.st_size, status.st_mtime_ns):
-                facts = inspect_file(path, may_be_short=name.startswith("rir/"))
-                known = Known(status.st_size, status.st_mtime_ns, facts)
-            found[name] = known
+            found[name] = known if known is not None and known.still_describes(path) else _inspect(path)
             progress("index", count, len(files))
     finally:
         # Interrupted, nothing known is forgotten; finished, files that are gone are.
@@ -224,6 +221,12 @@ def _inspect_all(root: Path, files: list[str], cache: Path | None, progress: Pro
         if fresh != entries:
             write_cache(cache, fresh)
     return found
+
+
+def _why_not(role: Role, facts: Facts) -> str:
+    # Room responses may be short; everything else this short holds no usable speech or noise.
+    too_short = not facts.reason and role != "rir" and facts.seconds < SHORTEST_SECONDS
+    return f"only {facts.seconds:.2f} s long" if too_short else facts.reason
 
 
 def _without_repeats(recordings: list[Recording]) -> tuple[list[Recording], list[Rejected]]:

@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 from device.errors import AudioFormatError, StateError
 from device.sound.resample import check_rate
 
-SHORTEST_SECONDS = 0.3
 # Three steps of 16 bits: below it there is only dither.
 SILENT_PEAK = 1e-4
 # Part of every cache line; raise it whenever the rules below change, and all files are opened again.
-RULES = 2
+RULES = 3
 _LOG = logging.getLogger(__name__)
 
 
@@ -40,8 +39,8 @@ class Facts:
     sound_sha256: str = ""
 
 
-def inspect_file(path: Path, *, may_be_short: bool) -> Facts:
-    """Open one file. ``may_be_short``: room responses have no shortest length. Never raises for a bad file."""
+def inspect_file(path: Path) -> Facts:
+    """Open one file. Never raises for a bad one: that is told by ``reason``."""
     if path.name.startswith("._"):
         return Facts(reason="a macOS resource file, not a recording")
     try:
@@ -54,7 +53,7 @@ def inspect_file(path: Path, *, may_be_short: bool) -> Facts:
         sound, rate_hz = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         return Facts(reason=f"cannot be decoded: {str(error).removeprefix('Error opening ')}")
-    reason = _why_not(sound, int(rate_hz), may_be_short=may_be_short)
+    reason = _why_not(sound, int(rate_hz))
     if reason:
         return Facts(reason=reason)
     return Facts(
@@ -65,14 +64,13 @@ def inspect_file(path: Path, *, may_be_short: bool) -> Facts:
     )
 
 
-def _why_not(sound: NDArray[np.float32], rate_hz: int, *, may_be_short: bool) -> str:
+def _why_not(sound: NDArray[np.float32], rate_hz: int) -> str:
     try:
         check_rate(rate_hz)
     except AudioFormatError as error:
         return f"{error.what}: {error.received}"
-    seconds = len(sound) / rate_hz
-    if len(sound) == 0 or (seconds < SHORTEST_SECONDS and not may_be_short):
-        return f"only {seconds:.2f} s long"
+    if len(sound) == 0:
+        return "holds no sound"
     if not np.isfinite(sound).all():
         return "holds values that are not numbers"
     # Judged after mixing down, as it will be used: two channels of opposite sign cancel.
@@ -83,11 +81,25 @@ def _why_not(sound: NDArray[np.float32], rate_hz: int, *, may_be_short: bool) ->
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What an earlier run found in one file, and the size and time by which to tell that it is still the same."""
+    """What one file holds, and the size and time by which to tell later that it is still the same."""
 
     size_bytes: int
     modified_ns: int
     facts: Facts
+
+    def still_describes(self, path: Path) -> bool:
+        return (self.size_bytes, self.modified_ns) == _stamp(path)
+
+
+def know(path: Path) -> Known:
+    """Open one file, whatever it is."""
+    return Known(*_stamp(path), inspect_file(path))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    # A link that leads nowhere has its own size and time.
+    status = os.stat(path) if path.exists() else os.lstat(path)
+    return status.st_size, status.st_mtime_ns
 
 
 def read_cache(cache: Path | None) -> dict[str, Known]:

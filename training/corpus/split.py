@@ -100,7 +100,7 @@ def guard(parts: Split) -> None:
     ]
     if leaks:
         raise DataError(
-            "somebody or something stands on both sides of a split",
+            f"a {leaks[0].split()[0]} stands on both sides of a split",
             received="; ".join(leaks),
             allowed="each speaker, session and recording in one part",
             next_step="remove what is named from one of its folders",
@@ -121,7 +121,7 @@ def _shared(parts: Mapping[str, Recordings], key: Callable[[Recording], str], wh
 
 
 def _forbidden(sounds: Recordings) -> list[str]:
-    return [f"recording {each.path} is for evaluation only, but trained with" for each in sounds if each.evaluate_only]
+    return [f"recording kept for evaluation in training ({each.path})" for each in sounds if each.evaluate_only]
 
 
 def _check(validation_fraction: float, test_fraction: float, enrol_sessions: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from device.errors import VoicelatchError
+from training.corpus.household import add_parser as add_household
 
 EXIT_CODES = (
     "Exit codes: 0 done, 2 wrong command line, 65 unusable bundle or sound, 66 unusable recordings, "
@@ -84,14 +85,6 @@ def _line(told: dict[str, dict[str, float]]) -> str:
     return "  ".join(one(name, key) for name, key in names.items())
 
 
-def _household(arguments: argparse.Namespace) -> int:
-    from training.corpus.household import build_household
-
-    made = build_household(arguments.pack, arguments.out, residents=arguments.residents, seed=arguments.seed)
-    print(f"{arguments.out}: {made.files} recordings, residents {', '.join(made.residents)}")
-    return 0
-
-
 def _demo_recordings(arguments: argparse.Namespace) -> int:
     from training.corpus.espeak import make_demo
 
@@ -119,16 +112,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     runner.add_argument("recipe", type=Path, help="a TOML recipe")
     runner.add_argument("--runs", type=Path, default=Path("runs"), help="where stages are kept (default: runs)")
-    household = add(
-        "household",
-        _household,
-        "Make a folder in our layout from a pack with manifest.csv.",
-        "python -m training household PACK recordings/household-7 --seed 7",
-    )
-    household.add_argument("pack", type=Path)
-    household.add_argument("out", type=Path)
-    household.add_argument("--residents", type=int, default=5)
-    household.add_argument("--seed", type=int, default=7)
+    add_household(commands)
     demo = add(
         "demo-recordings",
         _demo_recordings,

@@ -1,0 +1,106 @@
+"""The rooms' import rules, read from the source."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+ONLY_IN = {
+    "webrtcvad": "device/sound/vad.py",
+    "ai_edge_litert": "device/verdict/interpreter.py",
+    "tflite_runtime": "device/verdict/interpreter.py",
+    "sounddevice": "device/hardware/microphone.py",
+    "gpiozero": "device/hardware/relay.py",
+    "soxr": "device/sound/resample.py",
+}
+# room -> the device rooms it may import from
+MAY = {
+    "device/sound": ("device.sound", "device.errors"),
+    "device/verdict": ("device.verdict", "device.sound", "device.errors"),
+    "device/hardware": ("device.ports", "device.sound.pcm", "device.sound.resample", "device.errors"),
+    "device/simulated": ("device.simulated", "device.ports", "device.sound", "device.errors"),
+    "device/service/pipeline.py": ("device.ports", "device.sound", "device.verdict"),
+}
+SOURCES = sorted([*ROOT.glob("device/**/*.py"), *ROOT.glob("training/**/*.py")])
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def within(module: str, rooms: tuple[str, ...]) -> bool:
+    return any(module == room or module.startswith(room + ".") for room in rooms)
+
+
+def test_there_is_something_to_check() -> None:
+    assert len(SOURCES) > 50
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_a_file_imports_only_what_its_room_may(path: Path) -> None:
+    for module in imports(path):
+        for room, allowed in MAY.items():
+            if name(path).startswith(room) and module.startswith(("device", "training")):
+                assert within(module, allowed), f"{name(path)} imports {module}"
+        if name(path).startswith("device/"):
+            assert not module.startswith("training")
+            assert module.split(".")[0] not in ("tensorflow", "keras", "librosa", "soundfile", "scipy", "rich")
+        if name(path).startswith("training/"):
+            assert not within(module, ("device.hardware", "device.service.daemon", "device.service.cli"))
+        owner = ONLY_IN.get(module.split(".")[0])
+        assert owner in (None, name(path)), f"{name(path)} imports {module}, which belongs to {owner}"
+
+
+def test_the_policy_needs_the_standard_library_alone() -> None:
+    outside = imports(ROOT / "device/verdict/policy.py") - {"device.errors", "device.verdict.values"}
+    assert outside <= {"__future__", "dataclasses", "math"}
+
+
+def test_the_map_of_the_device_imports_nothing() -> None:
+    assert imports(ROOT / "device/__init__.py") == set()
+
+
+def test_the_door_can_be_loaded_without_any_hardware_library() -> None:
+    code = (
+        "import sys, device.service.cli, device.service.demo, device.verdict.scorer\n"
+        "bad = {'sounddevice', 'gpiozero', 'webrtcvad', 'ai_edge_litert', 'tensorflow'} & set(sys.modules)\n"
+        "sys.exit(', '.join(bad) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_a_file_holds_one_idea(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 350
+
+
+def test_the_pipeline_fits_on_a_screen() -> None:
+    assert len((ROOT / "device/service/pipeline.py").read_text().splitlines()) <= 150
+
+
+def test_the_readme_names_commands_that_exist() -> None:
+    text = (ROOT / "README.md").read_text()
+    from device.service.cli import build_parser as door
+    from training.cli import build_parser as workshop
+
+    for program, parser in (("python -m device ", door()), ("python -m training ", workshop())):
+        actions = next(each for each in parser._actions if each.dest == "command")
+        assert actions.choices is not None
+        used = {line.split(program)[1].split()[0].strip("`;,.)") for line in text.splitlines() if program in line}
+        assert used
+        assert used <= set(actions.choices), used - set(actions.choices)

@@ -1,0 +1,161 @@
+"""Augmentation, calibration, thresholds, recipes; and the whole path, small."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from device.errors import BundleError, ConfigError, DataError
+from device.sound.pcm import CLIP_SAMPLES, level_dbfs
+from device.verdict.bundle import load_bundle
+from device.verdict.scorer import Scorer
+from tests.conftest import ROOT
+from training.augment import Surroundings, augment, coloured_noise, few_words, in_room, with_noise
+from training.backbone import Voices, read_backbone
+from training.calibrate import choose_thresholds, fit_calibration, logistic, peaks, validation_trials, visits
+from training.enrol import enrol
+from training.recipe import Augment, Recipe, read_recipe
+
+RNG = np.random.default_rng
+
+
+def speech(seed: int = 0) -> np.ndarray:
+    return np.rint(RNG(seed).normal(0, 2000, CLIP_SAMPLES)).astype(np.int16)
+
+
+def test_augmentation_repeats_for_a_seed_and_differs_for_another() -> None:
+    around = Surroundings([], [], np.zeros((0, CLIP_SAMPLES), dtype=np.int16))
+    one, again, other = (augment(speech(), around, Augment(), RNG(seed)) for seed in (1, 1, 2))
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, other)
+    assert one.dtype == np.int16
+    assert one.shape == (CLIP_SAMPLES,)
+
+
+def test_noise_is_added_at_the_ratio_asked_for() -> None:
+    sound = RNG(1).normal(0, 0.1, CLIP_SAMPLES).astype(np.float32)
+    noisy = with_noise(sound, coloured_noise(exponent=1.0, rng=RNG(2)), snr_db=10.0)
+    ratio = np.mean(sound**2) / np.mean((noisy - sound) ** 2)
+    assert 10 * np.log10(ratio) == pytest.approx(10.0, abs=0.05)
+
+
+def test_a_room_that_is_only_direct_sound_changes_nothing() -> None:
+    sound = RNG(1).normal(0, 0.1, CLIP_SAMPLES).astype(np.float32)
+    response = np.zeros(100, dtype=np.float32)
+    response[10] = 0.5
+    assert np.abs(in_room(sound, response) - sound).max() < 1e-4
+
+
+def test_few_words_repeat_as_the_door_repeats_them() -> None:
+    sound = few_words((speech() / 32768).astype(np.float32), seconds=1.0, rng=RNG(0))
+    assert np.array_equal(sound[:16000], sound[16000:32000])
+    assert level_dbfs(np.rint(sound * 32768).astype(np.int16)) == pytest.approx(level_dbfs(speech()), abs=0.5)
+
+
+def test_logistic_regression_recovers_a_known_likelihood_ratio() -> None:
+    # Two normals of deviation 1 and means +-1: the log-likelihood ratio is exactly 2 x.
+    slope, intercept = logistic(RNG(1).normal(1, 1, 50_000), RNG(2).normal(-1, 1, 50_000))
+    assert slope == pytest.approx(2.0, abs=0.1)
+    assert intercept == pytest.approx(0.0, abs=0.1)
+
+
+def test_a_visit_is_consecutive_clips_of_one_session_and_its_peak_the_best_running_sum() -> None:
+    voices = Voices(np.zeros((5, 1), np.float32), np.ones(5), ("a",) * 4 + ("b",), ("1", "1", "1", "2", "1"))
+    found = [rows.tolist() for rows in visits(voices, max_clips=2)]
+    assert found == [[0, 1], [2], [3], [4]]
+    evidence = np.array([[3.0, -1.0], [-5.0, 9.0]])
+    assert peaks(evidence, [np.array([0, 1])]).tolist() == [8.0]
+
+
+def test_the_open_threshold_keeps_its_target_on_every_population_and_falls_with_a_laxer_one() -> None:
+    artefact = read_backbone(ROOT / "models/backbone")
+    shape = {"cohort_top": 50, "prototypes": 6}
+    calibration = fit_calibration(artefact.validation, artefact.cohort, **shape)
+    same, different = validation_trials(artefact.validation, artefact.cohort, **shape)
+    assert same.mean() > different.mean() + 2
+    keep = artefact.validation.names[:3]
+    rows = np.concatenate([artefact.validation.of(name) for name in keep])
+    household = Voices(artefact.validation.embeddings[rows], artefact.validation.weights[rows],
+                       tuple(artefact.validation.speakers[row] for row in rows), ("1",) * len(rows))  # fmt: skip
+    others = np.setdiff1d(np.arange(len(artefact.validation.speakers)), rows)
+    strangers = Voices(artefact.validation.embeddings[others], artefact.validation.weights[others],
+                       tuple(artefact.validation.speakers[row] for row in others),
+                       tuple(artefact.validation.sessions[row] for row in others))  # fmt: skip
+    head = enrol(household, artefact.cohort, calibration, prototypes=6)
+    strict = choose_thresholds(head, [strangers], same, target_far=0.005, max_clips=3)
+    lax = choose_thresholds(head, [strangers], same, target_far=0.1, max_clips=3)
+    assert strict.open_llr > lax.open_llr > lax.refuse_llr
+    assert strict.far_upper_bound < lax.far_upper_bound
+    both = choose_thresholds(head, [strangers, household], same, target_far=0.005, max_clips=3)
+    assert both.open_llr > strict.open_llr
+
+
+@pytest.mark.parametrize("name", ["household", "demo", "backbone"])
+def test_every_shipped_recipe_is_valid(name: str) -> None:
+    assert isinstance(read_recipe(ROOT / f"training/recipes/{name}.toml"), Recipe)
+
+
+def test_a_wrong_recipe_lists_everything_that_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_text('[data]\nfoldr = "x"\n[enrol]\nsessions = "last"\n[publish]\nname = "n"\n')
+    with pytest.raises(ConfigError) as caught:
+        read_recipe(tmp_path / "r.toml")
+    for part in ("did you mean 'folder'", "data.folder: missing", "enrol.sessions"):
+        assert part in str(caught.value)
+
+
+def _household(folder: Path, *, sentences: int) -> Path:
+    source = ROOT / "device/simulated/evening"
+    for name, files in {"Anna": ("anna.wav",), "Bruno": ("bruno.wav",)}.items():
+        (folder / "allowed" / name).mkdir(parents=True)
+        for file in files[:sentences]:
+            (folder / "allowed" / name / file).write_bytes((source / file).read_bytes())
+    return folder
+
+
+def _recipe(tmp_path: Path, min_seconds: float) -> Recipe:
+    text = f"""
+[data]
+folder = "{tmp_path / "recordings"}"
+[backbone]
+source = "{ROOT / "models/backbone"}"
+[enrol]
+min_speech_seconds = {min_seconds}
+[publish]
+name = "home"
+models = "{tmp_path / "models"}"
+"""
+    (tmp_path / "r.toml").write_text(text)
+    return read_recipe(tmp_path / "r.toml")
+
+
+def test_a_folder_of_recordings_becomes_a_verified_bundle_without_tensorflow(tmp_path: Path) -> None:
+    from training.run import run
+
+    _household(tmp_path / "recordings", sentences=1)
+    said: list[str] = []
+    outcome = run(_recipe(tmp_path, 3.0), runs=tmp_path / "runs", progress=lambda *_: None, say=said.append)
+    bundle = load_bundle(tmp_path / "models")
+    assert bundle.name == outcome.bundle.name == "home"
+    assert bundle.residents == ("Anna", "Bruno")
+    assert Scorer(bundle).runtime_name == "ai-edge-litert"
+    assert len(bundle.manifest["training_speakers"]) > 300
+    assert any("not evaluated" in line for line in said)
+
+
+def test_too_little_speech_is_an_error_that_names_the_person_and_publishes_nothing(tmp_path: Path) -> None:
+    from training.run import run
+
+    _household(tmp_path / "recordings", sentences=1)
+    with pytest.raises(DataError, match="Anna: "):
+        run(_recipe(tmp_path, 60.0), runs=tmp_path / "runs", progress=lambda *_: None, say=lambda _: None)
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_backbone_that_was_altered_is_refused(tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(ROOT / "models/backbone", tmp_path / "b")
+    (tmp_path / "b/voices.npz").write_bytes(b"x")
+    with pytest.raises(BundleError, match=re.escape("voices.npz")):
+        read_backbone(tmp_path / "b")

@@ -14,6 +14,7 @@ import json
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,7 +167,7 @@ def load_bundle(path: Path) -> Bundle:
         )
     except BundleError:
         raise
-    except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile, VoicelatchError) as error:
+    except (KeyError, TypeError, ValueError, VoicelatchError) as error:
         raise BundleError(
             "a field is missing or not acceptable",
             where=where,
@@ -274,9 +275,13 @@ def _text(name: str, content: bytes, where: str) -> str:
 
 
 def npz_arrays(content: bytes) -> dict[str, NDArray[Any]]:
-    """The arrays of a ``.npz``; pickled objects are refused with ValueError."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+    """The arrays of a ``.npz``. Raises ValueError for anything else: damaged, another format, pickled objects."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (AttributeError, EOFError, OSError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+        # An array alone (.npy) has no names; the others are what the zip reader says of damage.
+        raise ValueError(f"not a readable .npz: {type(error).__name__}: {error}") from error
 
 
 def _tensor(fields: Mapping[str, Any]) -> TensorSpec:

@@ -1,0 +1,128 @@
+"""What a person meets at the command line: help, clear failures, exit codes, figures."""
+
+import argparse
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from device.errors import RuntimeMissingError
+from device.service import check, cli
+from device.service.check import check_all
+from device.service.config import read_config
+from device.service.daemon import Hardware, build_door, reload_door
+from device.simulated.clock import ManualClock
+from device.simulated.events import RecordedEvents
+from device.simulated.microphone import SimulatedMicrophone
+from device.simulated.relay import SimulatedRelay
+from device.simulated.supervisor import RecordedSupervisor
+from tests.conftest import ROOT
+
+COMMANDS = ("run", "check", "demo", "bench", "microphones", "relay-off")
+
+
+@pytest.fixture
+def config(tmp_path: Path, models: Path) -> Path:
+    path = tmp_path / "voicelatch.toml"
+    path.write_text(f'[relay]\npin = 17\npin_factory = "mock"\n[model]\nbundle = "{models}"\n')
+    return path
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_has_an_example_and_the_exit_codes(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main([command, "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert caught.value.code == 0
+    assert "Example: " in said
+    assert "Exit codes: " in said
+
+
+def test_every_command_is_listed() -> None:
+    chosen = next(each for each in cli.build_parser()._actions if isinstance(each, argparse._SubParsersAction))
+    assert set(chosen.choices) == set(COMMANDS)
+
+
+def test_a_defect_is_logged_with_its_traceback_and_leaves_with_70(
+    config: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_path: Path) -> None:
+        raise ZeroDivisionError("a defect of ours")
+
+    monkeypatch.setattr(cli, "read_config", fail)
+    assert cli.main(["run", "--config", str(config), "--simulate"]) == 70
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_missing_library_is_one_message_with_the_next_step(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise RuntimeMissingError("PortAudio is not installed", next_step="sudo apt install libportaudio2")
+
+    monkeypatch.setattr("device.hardware.microphone.load_sounddevice", fail)
+    assert cli.main(["microphones"]) == 69
+    said = capsys.readouterr().err
+    assert "sudo apt install libportaudio2" in said
+    assert "Traceback" not in said
+
+
+def test_one_part_s_defect_does_not_hide_the_other_parts(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> str:
+        raise ZeroDivisionError("a defect of ours")
+
+    monkeypatch.setattr(check, "_detector", fail)
+    found = {each.part: each for each in check_all(config, simulate=True)}
+    assert found["speech detector"].exit_code == 70
+    assert found["golden vectors"].ok
+
+
+def test_check_goes_on_after_a_bad_configuration(tmp_path: Path) -> None:
+    found = {each.part: each for each in check_all(tmp_path / "absent.toml", simulate=True)}
+    assert (found["configuration"].ok, found["configuration"].exit_code) == (False, 78)
+    assert found["speech detector"].ok
+
+
+def test_check_says_that_the_mock_pin_moves_nothing(config: Path) -> None:
+    found = {each.part: each for each in check_all(config, simulate=False)}
+    assert not found["relay"].ok
+    assert "lgpio" in found["relay"].text
+
+
+def test_bench_writes_every_stage(tmp_path: Path, models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "bench.json"
+    assert cli.main(["bench", "--bundle", str(models), "--json", str(out)]) == 0
+    told, printed = json.loads(out.read_text()), capsys.readouterr().out
+    for stage in ("vad", "features", "inference", "policy"):
+        assert 0 < told[f"{stage}_ms"] <= told[f"{stage}_p95_ms"]
+        assert f"{stage}_ms" in printed
+    assert {"start_ms", "peak_memory_mb", "core_share_silence", "core_share_speech"} <= set(told)
+    assert all(math.isfinite(value) for value in told.values())
+
+
+def test_bench_says_where_it_cannot_write(tmp_path: Path, models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench", "--bundle", str(models), "--json", str(tmp_path / "absent" / "b.json")]) == 73
+    assert "absent" in capsys.readouterr().err
+
+
+def test_a_defect_during_reload_leaves_the_old_door_in_service(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, events, supervisor = ManualClock(), RecordedEvents(), RecordedSupervisor()
+    hardware = Hardware(microphone=SimulatedMicrophone([], clock=clock), relay=SimulatedRelay(clock), clock=clock,
+                        supervisor=supervisor, events=events)  # fmt: skip
+    door = build_door(read_config(config), hardware)
+    scorer = door.scorer
+
+    def fail(_path: Path) -> None:
+        raise ZeroDivisionError("a defect of ours")
+
+    monkeypatch.setattr("device.service.daemon.load_bundle", fail)
+    reload_door(door, config, hardware)
+    assert door.scorer is scorer
+    assert [event.kind for event in events.events] == ["reload_refused"]
+    assert supervisor.messages == ["reloading", "ready"]
+
+
+def test_a_system_call_that_the_sandbox_denies_is_refused_not_fatal() -> None:
+    """numpy's OpenBLAS calls mbind: a filter that kills would keep the daemon from ever starting."""
+    assert "SystemCallErrorNumber=EPERM" in (ROOT / "systemd/voicelatch.service").read_text()

@@ -80,7 +80,9 @@ class Door:
         self.state, decision = judge(self.policy, self.state, score, now_seconds=clip.ended_at_seconds)
         if decision.opens:
             self.relay.pulse(open_seconds=self.open_seconds)
-            self.relay_off_due_seconds = self.clock.monotonic_seconds() + self.open_seconds
+            # A second opening while the latch is held does not lengthen the first, as with the relay itself.
+            due_seconds = self.clock.monotonic_seconds() + self.open_seconds
+            self.relay_off_due_seconds = min(self.relay_off_due_seconds, due_seconds)
         self.tell("decision", **self.describe(clip, score, decision), latency_seconds=round(age_seconds, 3))
         if decision.opens:
             self.tell("relay_on", resident=decision.resident, open_seconds=self.open_seconds)

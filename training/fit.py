@@ -8,6 +8,7 @@ clip, the student hears the augmented one. The checkpoint kept is the best by FR
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,7 +190,7 @@ def fit_backbone(
     learner.build({"features": (None, settings.crop_frames, bands), "teacher": (None, teacher.shape[1])})
     watch = Watch(validation, whole, folder, margin=settings.margin, warm_epochs=max(1, settings.epochs // 3))
     backup = keras.callbacks.BackupAndRestore(str(folder / "backup"), save_freq="epoch", delete_checkpoint=False)
-    learner.fit(batches, epochs=settings.epochs, callbacks=[watch, backup], verbose=2)
+    learner.fit(batches, epochs=settings.epochs, callbacks=[watch, backup], verbose=1 if sys.stdout.isatty() else 2)
     (folder / "finished").touch()
     whole.load_weights(folder / "best.weights.h5")
     return whole

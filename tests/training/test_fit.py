@@ -1,0 +1,71 @@
+"""Learning goes on where it was interrupted, and what was learnt survives int8."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from device.verdict.interpreter import Interpreter, unit_length
+from training.examples import NO_SPEAKER
+from training.recipe import Backbone
+
+SHAPE = (48, 16)
+SETTINGS = Backbone(width=4, embedding_size=16, epochs=3, batch_size=16, crop_frames=32, teacher="resemblyzer")
+
+
+def voices(rng: np.random.Generator, speakers: int, clips: int) -> tuple[np.ndarray, np.ndarray]:
+    """Made-up features: each speaker raises two bands of their own."""
+    labels = np.repeat(np.arange(speakers), clips)
+    features = rng.normal(0, 3, (len(labels), *SHAPE))
+    for row, label in enumerate(labels):
+        features[row, ::3, [label % 16, (label * 5 + 3) % 16]] += 15.0
+    return features, labels
+
+
+def learn(folder: Path) -> object:
+    from training.fit import ValidationClips, fit_backbone
+
+    rng = np.random.default_rng(0)
+    features, labels = voices(rng, 8, 16)
+    shard = folder / "shard.npy"
+    np.save(shard, np.stack([features, features + rng.normal(0, 1, features.shape)], axis=1).astype(np.float16))
+    labels[::10] = NO_SPEAKER
+    teacher = unit_length(rng.standard_normal((len(labels), 16)).astype(np.float32))
+    held, who = voices(rng, 6, 6)
+    validation = ValidationClips(held.astype(np.float32), tuple(f"v{each}" for each in who))
+    return fit_backbone([shard], labels, teacher, validation, settings=SETTINGS, seed=1, folder=folder / "fit")
+
+
+def test_an_interrupted_run_goes_on_and_a_finished_one_is_not_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("tensorflow")
+    from training import fit
+
+    begin = fit.Watch.on_epoch_begin
+
+    def die(self: object, epoch: int, logs: object = None) -> None:
+        if epoch == 1:
+            raise KeyboardInterrupt
+        begin(self, epoch, logs)
+
+    monkeypatch.setattr(fit.Watch, "on_epoch_begin", die)
+    with pytest.raises(KeyboardInterrupt):
+        learn(tmp_path)
+    assert not (tmp_path / "fit/finished").exists()
+    monkeypatch.setattr(fit.Watch, "on_epoch_begin", begin)
+    network = learn(tmp_path)
+    lines = (tmp_path / "fit/epochs.jsonl").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == [f'{{"epoch": {epoch}' for epoch in range(3)]
+    learn(tmp_path)
+    assert (tmp_path / "fit/epochs.jsonl").read_text().splitlines() == lines
+
+    from training.quantize import min_runtime, quantize
+
+    features = voices(np.random.default_rng(5), 8, 4)[0].astype(np.float32)
+    model = quantize(network, features)
+    assert min_runtime(model) <= (2, 14, 0)
+    interpreter = Interpreter(model)
+    whole = unit_length(np.asarray(network(features)))  # type: ignore[operator]
+    small = np.stack([interpreter.embed(each) for each in features])
+    assert np.mean(np.sum(whole * small, axis=1)) > 0.95

@@ -144,7 +144,7 @@ def _claim_idle(factory: Any, pin: Any, number: int, level: int) -> None:
     gpiozero's lgpio backend claims an output at 0 and writes 1 afterwards: 0.1 ms in which an active-low relay can
     click. lgpio itself can claim with a level.
     """
-    backend = importlib.import_module(type(factory).__module__)
+    backend = importlib.import_module(type(pin).__module__)
     if hasattr(backend, "lgpio"):
         backend.lgpio.gpio_claim_output(factory._handle, number, level)
     else:

@@ -51,6 +51,26 @@ def test_an_active_low_relay_is_claimed_at_its_idle_level_in_one_step() -> None:
     assert claimed == [("claim", 1)]
 
 
+def test_with_lgpio_the_idle_level_is_part_of_the_claim(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[object, ...]] = []
+    backend = type(sys)("fake_lgpio_backend")
+    backend.lgpio = type("lgpio", (), {"gpio_claim_output": staticmethod(lambda *given: calls.append(given))})  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "fake_lgpio_backend", backend)
+
+    class Pin:
+        state = 1
+
+        def output_with_state(self, level: int) -> None:
+            calls.append(("glitch", level))
+
+    Pin.__module__ = "fake_lgpio_backend"
+    factory = MockFactory()
+    factory._handle = 5
+    factory.pin = lambda number: Pin()
+    GpioRelay(17, active_high=False, factory=factory)
+    assert calls == [(5, 17, 1)]
+
+
 def test_no_thread_means_no_opening(monkeypatch: pytest.MonkeyPatch) -> None:
     factory = MockFactory()
     relay = GpioRelay(17, factory=factory)

@@ -14,6 +14,7 @@
 12. ``evaluate``      the int8 bundle through the door's own scorer, on strangers and on another day
 13. ``publish``       one verified bundle, or none
 
+``metrics`` are the error rates, ``report`` and ``charts`` the page that tells them.
 ``recipe`` is the typed TOML behind a run, ``run`` the path above on one screen, ``cli`` the commands.
 Arrows: training imports the hardware-free rooms of ``device``; ``device`` never imports training.
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from training.enrol import check_enough_speech, enrol
 from training.evaluate import Figures, evaluate
 from training.publish import publish
 from training.recipe import Recipe
-from training.report import render_report
+from training.report import Report
 
 CALIBRATION_CLIPS = 300
 
@@ -68,11 +67,13 @@ def run(recipe: Recipe, *, runs: Path, progress: Progress, say: Callable[[str], 
 
     def publish_with(figures: Figures, *, current: bool) -> Bundle:
         title = f"{recipe.publish.name}: {len(people)} residents"
-        page = render_report(figures, title=title, thresholds=asdict(thresholds)) if figures else ""
-        files = {"report.json": json.dumps(figures, indent=1).encode(), "report.html": page.encode()}
+        files: dict[str, bytes] = {}
+        if figures:
+            report = Report(title, figures, asdict(thresholds))
+            files = {"report.json": report.to_json().encode(), "report.html": report.to_html().encode()}
         return publish(
             artefact, head, thresholds, models=Path(recipe.publish.models), name=recipe.publish.name,
-            extra=provenance(recipe, index, artefact), reports=files if figures else {}, make_current=current,
+            extra=provenance(recipe, index, artefact), reports=files, make_current=current,
         )  # fmt: skip
 
     # Published without the pointer first: only a bundle that the door's scorer has accepted is evaluated.

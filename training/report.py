@@ -143,11 +143,6 @@ _HOW_TO_READ = (
 )
 
 
-def render_report(figures: Mapping[str, Any], *, title: str, thresholds: Mapping[str, Any]) -> str:
-    """The page of :class:`Report`."""
-    return Report(title, figures, thresholds).to_html()
-
-
 def _key(css: str) -> str:
     return (
         f'<svg viewBox="0 0 10 10" style="width:.8em" aria-hidden=true><rect class={css} width="10" height="10"/></svg>'

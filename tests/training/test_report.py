@@ -9,7 +9,7 @@ import pytest
 
 from device.errors import DataError
 from training.charts import det_curve, histograms
-from training.report import Report, render_report
+from training.report import Report
 
 LIMITS = {"open_llr": 2.8, "refuse_llr": -2.5, "max_clips": 3}
 
@@ -37,7 +37,7 @@ def figures(*, stranger_clips: int = 2000, stranger: str = "Olaf") -> dict[str, 
 
 
 def page(**changes: Any) -> str:
-    return render_report(figures(**changes), title="home: 5 residents", thresholds=LIMITS)
+    return Report("home: 5 residents", figures(**changes), LIMITS).to_html()
 
 
 def test_the_page_holds_every_figure_a_reader_needs() -> None:
@@ -62,7 +62,7 @@ def test_names_of_people_cannot_change_the_page() -> None:
     html = page(stranger="<script>alert(1)</script>")
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
-    assert "<b>x" not in render_report(figures(), title="<b>x", thresholds=LIMITS)
+    assert "<b>x" not in Report("<b>x", figures(), LIMITS).to_html()
 
 
 def test_no_stranger_let_in_is_told_with_the_bound_and_not_as_never() -> None:
@@ -77,7 +77,7 @@ def test_a_rate_that_few_clips_decide_is_called_a_hint() -> None:
 def test_a_report_without_its_float_network_says_nothing_of_it() -> None:
     told = figures()
     del told["float"]
-    html = render_report(told, title="refresh", thresholds=LIMITS)
+    html = Report("refresh", told, LIMITS).to_html()
     assert "int8, one clip" in html
     assert "float, one clip" not in html
 

@@ -55,8 +55,10 @@ def _run(arguments: argparse.Namespace) -> int:
 def _real(config: Config, clock: Clock) -> tuple[Microphone, Relay]:
     from device.hardware.microphone import SounddeviceMicrophone
     from device.hardware.relay import GpioRelay
+    from device.service.pin_in_use import remember_pin
 
     # The relay first: its pin is claimed and off before anything else can go wrong.
+    remember_pin(config.relay)
     relay = GpioRelay(config.relay.pin, active_high=config.relay.active_high, pin_factory=config.relay.pin_factory)
     try:
         return SounddeviceMicrophone(config.microphone.device or None, clock=clock), relay
@@ -114,9 +116,10 @@ def _microphones(_arguments: argparse.Namespace) -> int:
 
 def _relay_off(arguments: argparse.Namespace) -> int:
     from device.hardware.relay import GpioRelay
+    from device.service.pin_in_use import recall_pin
 
-    config = read_config(arguments.config)
-    GpioRelay(config.relay.pin, active_high=config.relay.active_high, pin_factory=config.relay.pin_factory).close()
+    relay = recall_pin() or read_config(arguments.config).relay
+    GpioRelay(relay.pin, active_high=relay.active_high, pin_factory=relay.pin_factory).close()
     return 0
 
 

@@ -32,11 +32,8 @@ def neutral(cohort_top: int) -> Calibration:
     return Calibration(slope=1.0, intercept=0.0, cohort_top=cohort_top)
 
 
-def fit_calibration(
-    validation: Voices, cohort: NDArray[np.float32], *, cohort_top: int, prototypes: int
-) -> Calibration:
-    """Slope and intercept from validation speakers: the first half of their clips enrolled, the second half tried."""
-    targets, nontargets = validation_trials(validation, cohort, cohort_top=cohort_top, prototypes=prototypes)
+def fit_calibration(targets: _Float, nontargets: _Float, *, cohort_top: int) -> Calibration:
+    """Slope and intercept from the trials of :func:`validation_trials`."""
     slope, intercept = logistic(targets, nontargets)
     return Calibration(slope=slope, intercept=intercept, cohort_top=cohort_top)
 
@@ -44,7 +41,10 @@ def fit_calibration(
 def validation_trials(
     validation: Voices, cohort: NDArray[np.float32], *, cohort_top: int, prototypes: int
 ) -> tuple[_Float, _Float]:
-    """(same-speaker, different-speaker) normalised similarities among validation speakers with enough clips."""
+    """(same-speaker, different-speaker) normalised similarities among validation speakers with enough clips.
+
+    The first half of each one's clips is enrolled, the second half tried.
+    """
     able = [name for name in validation.names if len(validation.of(name)) >= MIN_CLIPS]
     if len(able) < 10:
         raise DataError(
@@ -82,13 +82,15 @@ def logistic(targets: _Float, nontargets: _Float) -> tuple[float, float]:
     return float(solution[0]), float(solution[1])
 
 
-def visits(voices: Voices, *, max_clips: int, overlapping: bool = False) -> list[NDArray[np.int64]]:
+def visits(
+    speakers: Sequence[str], sessions: Sequence[str], *, max_clips: int, overlapping: bool = False
+) -> list[NDArray[np.int64]]:
     """The rows of each visit: up to ``max_clips`` clips in a row of one speaker in one session.
 
     ``overlapping`` starts a visit at every clip, for a smoother threshold from few people.
     """
     found = []
-    keys = [f"{speaker}\0{session}" for speaker, session in zip(voices.speakers, voices.sessions, strict=True)]
+    keys = [f"{speaker}\0{session}" for speaker, session in zip(speakers, sessions, strict=True)]
     for key in sorted(set(keys)):
         rows = np.flatnonzero(np.asarray(keys) == key)
         step = 1 if overlapping else max_clips
@@ -117,8 +119,9 @@ def choose_thresholds(
     open_llr, separate_peaks = LOWEST_OPEN_LLR, []
     for strangers in populations:
         evidence = weighed(head, strangers)
-        every = peaks(evidence, visits(strangers, max_clips=max_clips, overlapping=True))
-        separate = peaks(evidence, visits(strangers, max_clips=max_clips))
+        who = strangers.speakers, strangers.sessions
+        every = peaks(evidence, visits(*who, max_clips=max_clips, overlapping=True))
+        separate = peaks(evidence, visits(*who, max_clips=max_clips))
         # Both counts must keep the target: the overlapping one for smoothness, the separate one for the bound.
         open_llr = max(open_llr, threshold_at_far(every, target_far), threshold_at_far(separate, target_far))
         separate_peaks.append(separate)

@@ -20,13 +20,13 @@ from device.verdict.policy import PolicySpec, PolicyState, judge
 from device.verdict.scorer import Scorer, clip_weight
 from device.verdict.values import Outcome, Score
 from training.augment import Sound, at_level, few_words, in_room, through_door_phone, to_int16, with_noise
-from training.backbone import Voices
 from training.calibrate import peaks, visits
 from training.clips import SpokenClip
 from training.corpus.index import Progress
 from training.metrics import BySpeaker, bootstrap_by_speaker, eer, far_at, frr_at, frr_at_far, min_dcf, pooled
 
 Figures = dict[str, Any]
+Change = Callable[[SpokenClip, np.random.Generator], SpokenClip]
 
 
 def evaluate(
@@ -42,7 +42,8 @@ def evaluate(
 ) -> Figures:
     """All figures of one bundle, ready for JSON. ``residents`` must be of other sessions than the enrolment.
 
-    ``float_network`` is the Keras network the bundle was quantized from, or None where it is not at hand.
+    ``float_network`` is the Keras network the bundle was quantized from, or None where it is not at hand. Its figures
+    differ in the clips on trial alone: enrolment, cohort, calibration and thresholds stay those of the int8 network.
     """
     scorer = Scorer(bundle)
     everybody = [*residents, *strangers]
@@ -71,7 +72,7 @@ def evaluate(
         )
     for name, change in conditions(noises, rooms).items():
         rng = np.random.default_rng(seed)
-        changed = [_changed(each, change, rng) for each in everybody]
+        changed = [change(each, rng) for each in everybody]
         heard = _score_all(scorer, changed, progress, name)
         told = _rates(
             residents, heard[: len(residents)], strangers, heard[len(residents) :], bundle, seed=seed, draws=0
@@ -80,34 +81,48 @@ def evaluate(
     return figures
 
 
-def conditions(
-    noises: Sequence[Sound], rooms: Sequence[Sound]
-) -> dict[str, Callable[[Sound, np.random.Generator], Sound]]:
+def conditions(noises: Sequence[Sound], rooms: Sequence[Sound]) -> dict[str, Change]:
     """What is done to the test clips, by name. Noises and rooms are ones that training never used."""
 
-    def noisy(snr_db: float) -> Callable[[Sound, np.random.Generator], Sound]:
-        def change(sound: Sound, rng: np.random.Generator) -> Sound:
+    def noisy(snr_db: float) -> Change:
+        def change(spoken: SpokenClip, rng: np.random.Generator) -> SpokenClip:
             noise = noises[int(rng.integers(len(noises)))]
+            sound = _sound(spoken)
             placed = np.resize(np.roll(noise, -int(rng.integers(len(noise)))), len(sound))
-            return with_noise(sound, placed, snr_db=snr_db)
+            return _sounding(spoken, with_noise(sound, placed, snr_db=snr_db))
 
         return change
 
-    found: dict[str, Callable[[Sound, np.random.Generator], Sound]] = {}
+    def in_a_room(spoken: SpokenClip, rng: np.random.Generator) -> SpokenClip:
+        return _sounding(spoken, in_room(_sound(spoken), rooms[int(rng.integers(len(rooms)))]))
+
+    def door_phone(spoken: SpokenClip, _rng: np.random.Generator) -> SpokenClip:
+        return _sounding(spoken, through_door_phone(_sound(spoken), low_hz=300.0, high_hz=3400.0))
+
+    def short(seconds: float) -> Change:
+        def change(spoken: SpokenClip, rng: np.random.Generator) -> SpokenClip:
+            cut = _sounding(spoken, few_words(_sound(spoken), seconds=seconds, rng=rng))
+            # As the door marks such a clip, so that its evidence weighs what it weighs there.
+            speech_seconds = min(seconds, spoken.clip.speech_seconds)
+            return replace(cut, clip=replace(cut.clip, filled=True, speech_seconds=speech_seconds))
+
+        return change
+
+    found: dict[str, Change] = {}
     if noises:
-        found |= {"noise 20 dB": noisy(20.0), "noise 10 dB": noisy(10.0), "noise 5 dB": noisy(5.0)}
+        found |= {f"noise {snr_db:g} dB": noisy(snr_db) for snr_db in (20.0, 10.0, 5.0)}
     if rooms:
-        found["in a room"] = lambda sound, rng: in_room(sound, rooms[int(rng.integers(len(rooms)))])
-    found["door phone"] = lambda sound, rng: through_door_phone(sound, low_hz=300.0, high_hz=3400.0)
-    for seconds in (2.0, 1.5, 1.0):
-        found[f"{seconds} s of speech"] = lambda sound, rng, s=seconds: few_words(sound, seconds=s, rng=rng)  # type: ignore[misc]
-    return found
+        found["in a room"] = in_a_room
+    found["door phone"] = door_phone
+    return found | {f"{seconds} s of speech": short(seconds) for seconds in (2.0, 1.5, 1.0)}
 
 
-def _changed(
-    spoken: SpokenClip, change: Callable[[Sound, np.random.Generator], Sound], rng: np.random.Generator
-) -> SpokenClip:
-    sound = change((spoken.clip.samples / FULL_SCALE).astype(np.float32), rng)
+def _sound(spoken: SpokenClip) -> Sound:
+    return (spoken.clip.samples / FULL_SCALE).astype(np.float32)
+
+
+def _sounding(spoken: SpokenClip, sound: Sound) -> SpokenClip:
+    """The same clip with another sound, held below full scale."""
     return replace(spoken, clip=replace(spoken.clip, samples=to_int16(at_level(sound, gain_db=0.0))))
 
 
@@ -139,10 +154,8 @@ def _by_speaker(clips: Sequence[SpokenClip], scores: Sequence[Score]) -> BySpeak
 def _visit_peaks(clips: Sequence[SpokenClip], scores: Sequence[Score], max_clips: int) -> BySpeaker:
     speakers, sessions = [each.speaker for each in clips], [each.session for each in clips]
     evidence = np.array([[each.llr for each in score.residents] for score in scores])
-    empty = np.zeros((len(clips), 0), dtype=np.float32)
-    voices = Voices(empty, np.ones(len(clips)), tuple(speakers), tuple(sessions))
     found: dict[str, list[float]] = {}
-    for rows in visits(voices, max_clips=max_clips):
+    for rows in visits(speakers, sessions, max_clips=max_clips):
         found.setdefault(speakers[rows[0]], []).append(float(peaks(evidence, [rows])[0]))
     return {name: np.array(values) for name, values in found.items()}
 
@@ -199,9 +212,8 @@ def _door(
     )
     told: Figures = {}
     for who, clips, scores in (("residents", residents, inside), ("strangers", strangers, outside)):
-        empty = np.zeros((len(clips), 0), dtype=np.float32)
-        voices = Voices(empty, np.ones(len(clips)), tuple(c.speaker for c in clips), tuple(c.session for c in clips))
-        each_visit = visits(voices, max_clips=spec.max_clips)
+        who_spoke, when = [each.speaker for each in clips], [each.session for each in clips]
+        each_visit = visits(who_spoke, when, max_clips=spec.max_clips)
         opened = [_opens(spec, [scores[row] for row in rows]) for rows in each_visit]
         told[who] = {"visits": len(opened), "opened": sum(opened), "share": float(np.mean(opened))}
     return told

@@ -56,11 +56,12 @@ def run(recipe: Recipe, *, runs: Path, progress: Progress, say: Callable[[str], 
     check_enough_speech(residents, people, min_speech_seconds=recipe.enrol.min_speech_seconds)
 
     decision = recipe.decision
-    shape = {"cohort_top": decision.cohort_top, "prototypes": recipe.enrol.prototypes}
-    calibration = fit_calibration(artefact.validation, artefact.cohort, **shape)
+    same_speaker, different = validation_trials(
+        artefact.validation, artefact.cohort, cohort_top=decision.cohort_top, prototypes=recipe.enrol.prototypes
+    )
+    calibration = fit_calibration(same_speaker, different, cohort_top=decision.cohort_top)
     voices = artefact.embedder().voices(residents, progress=progress, label="enrol")
     head = enrol(voices, artefact.cohort, calibration, prototypes=recipe.enrol.prototypes)
-    same_speaker, _ = validation_trials(artefact.validation, artefact.cohort, **shape)
     thresholds = choose_thresholds(
         head, populations, same_speaker, target_far=decision.target_far, max_clips=decision.max_clips
     )
@@ -161,7 +162,6 @@ def provenance(recipe: Recipe, index: Index, artefact: BackboneArtefact) -> dict
     return {
         "recipe_sha256": recipe.sha256(),
         "data_sha256": index.data_sha256(),
-        "target_far": recipe.decision.target_far,
         "backbone_recipe_sha256": artefact.manifest["recipe_sha256"],
         **{key: artefact.manifest[key] for key in inherited},
     }

@@ -65,7 +65,6 @@ def test_a_stop_in_mid_pulse_leaves_the_relay_off(config: Path) -> None:
         wishes.stop = things.relay.is_on
         return item
 
-    object.__setattr__(wishes, "stop", False)
     watched = type("Watched", (), {"step": lambda self: stop_when_open(), "tell": door.tell})
     serve(watched(), things, wishes, lambda: None)  # type: ignore[arg-type]
     history = things.relay.history  # type: ignore[attr-defined]

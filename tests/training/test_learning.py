@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 
 from device.errors import BundleError, ConfigError, DataError
-from device.sound.pcm import CLIP_SAMPLES, level_dbfs
+from device.sound.pcm import CLIP_SAMPLES, Clip, level_dbfs
 from device.verdict.bundle import load_bundle
-from device.verdict.scorer import Scorer
+from device.verdict.scorer import Scorer, clip_weight
 from tests.conftest import ROOT
 from training.augment import Surroundings, augment, coloured_noise, few_words, in_room, with_noise
 from training.backbone import Voices, read_backbone
 from training.calibrate import choose_thresholds, fit_calibration, logistic, peaks, validation_trials, visits
+from training.clips import SpokenClip
 from training.enrol import enrol
+from training.evaluate import conditions
 from training.recipe import Augment, Recipe, read_recipe
 
 RNG = np.random.default_rng
@@ -61,8 +63,7 @@ def test_logistic_regression_recovers_a_known_likelihood_ratio() -> None:
 
 
 def test_a_visit_is_consecutive_clips_of_one_session_and_its_peak_the_best_running_sum() -> None:
-    voices = Voices(np.zeros((5, 1), np.float32), np.ones(5), ("a",) * 4 + ("b",), ("1", "1", "1", "2", "1"))
-    found = [rows.tolist() for rows in visits(voices, max_clips=2)]
+    found = [rows.tolist() for rows in visits("aaaab", "11121", max_clips=2)]
     assert found == [[0, 1], [2], [3], [4]]
     evidence = np.array([[3.0, -1.0], [-5.0, 9.0]])
     assert peaks(evidence, [np.array([0, 1])]).tolist() == [8.0]
@@ -71,8 +72,8 @@ def test_a_visit_is_consecutive_clips_of_one_session_and_its_peak_the_best_runni
 def test_the_open_threshold_keeps_its_target_on_every_population_and_falls_with_a_laxer_one() -> None:
     artefact = read_backbone(ROOT / "models/backbone")
     shape = {"cohort_top": 50, "prototypes": 6}
-    calibration = fit_calibration(artefact.validation, artefact.cohort, **shape)
     same, different = validation_trials(artefact.validation, artefact.cohort, **shape)
+    calibration = fit_calibration(same, different, cohort_top=50)
     assert same.mean() > different.mean() + 2
     keep = artefact.validation.names[:3]
     rows = np.concatenate([artefact.validation.of(name) for name in keep])
@@ -89,6 +90,14 @@ def test_the_open_threshold_keeps_its_target_on_every_population_and_falls_with_
     assert strict.far_upper_bound < lax.far_upper_bound
     both = choose_thresholds(head, [strangers, household], same, target_far=0.005, max_clips=3)
     assert both.open_llr > strict.open_llr
+
+
+def test_short_speech_is_judged_with_the_weight_the_door_gives_it() -> None:
+    spoken = SpokenClip("a", "1", Clip(speech(), 2.5, False, 0, 0.0, 3.0))
+    short = conditions([], [])["1.0 s of speech"](spoken, RNG(0)).clip
+    assert clip_weight(spoken.clip) == 1.0
+    assert clip_weight(short) == pytest.approx(1 / 3)
+    assert np.array_equal(short.samples[:16000], short.samples[16000:32000])
 
 
 @pytest.mark.parametrize("name", ["household", "demo", "backbone"])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from device.settings import one_of, read_settings, within
+from device.verdict import policy
 from device.verdict.bundle import Bundle
 from device.verdict.policy import PolicySpec
 
@@ -48,12 +49,12 @@ class PolicyConfig:
     """``extra_llr_margin`` is added to the bundle's open threshold: the device can only be stricter."""
 
     extra_llr_margin: float = 0.0
-    evidence_seconds: float = 8.0
-    cool_down_seconds: float = 5.0
-    refusals_before_lock_out: int = 5
-    lock_out_seconds: float = 30.0
-    lock_out_growth: float = 2.0
-    lock_out_max_seconds: float = 900.0
+    evidence_seconds: float = policy.EVIDENCE_SECONDS
+    cool_down_seconds: float = policy.COOL_DOWN_SECONDS
+    refusals_before_lock_out: int = policy.REFUSALS_BEFORE_LOCK_OUT
+    lock_out_seconds: float = policy.LOCK_OUT_SECONDS
+    lock_out_growth: float = policy.LOCK_OUT_GROWTH
+    lock_out_max_seconds: float = policy.LOCK_OUT_MAX_SECONDS
 
     def __post_init__(self) -> None:
         within("policy.extra_llr_margin", self.extra_llr_margin, 0.0, 50.0)

@@ -14,6 +14,14 @@ from dataclasses import dataclass, replace
 from device.errors import ConfigError
 from device.verdict.values import Decision, Outcome, Score
 
+# How the door waits unless its configuration says otherwise.
+EVIDENCE_SECONDS = 8.0
+COOL_DOWN_SECONDS = 5.0
+REFUSALS_BEFORE_LOCK_OUT = 5
+LOCK_OUT_SECONDS = 30.0
+LOCK_OUT_GROWTH = 2.0
+LOCK_OUT_MAX_SECONDS = 900.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySpec:
@@ -27,12 +35,12 @@ class PolicySpec:
     open_llr: float
     refuse_llr: float
     max_clips: int = 3
-    evidence_seconds: float = 8.0
-    cool_down_seconds: float = 5.0
-    refusals_before_lock_out: int = 5
-    lock_out_seconds: float = 30.0
-    lock_out_growth: float = 2.0
-    lock_out_max_seconds: float = 900.0
+    evidence_seconds: float = EVIDENCE_SECONDS
+    cool_down_seconds: float = COOL_DOWN_SECONDS
+    refusals_before_lock_out: int = REFUSALS_BEFORE_LOCK_OUT
+    lock_out_seconds: float = LOCK_OUT_SECONDS
+    lock_out_growth: float = LOCK_OUT_GROWTH
+    lock_out_max_seconds: float = LOCK_OUT_MAX_SECONDS
 
     def __post_init__(self) -> None:
         finite = all(map(math.isfinite, (self.open_llr, self.refuse_llr)))

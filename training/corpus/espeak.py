@@ -30,8 +30,8 @@ class Voice:
     speed: int = 165
 
 
-# Picked by trial, out of sixty, as those the network tells best from every voice below, test strangers included: many of
-# espeak-ng's variants differ in little but pitch, far less than people do. So no figure of the demo's household says
+# Picked by trial, out of sixty, as those the network tells best from every voice below, test strangers included: many
+# of espeak-ng's variants differ in little but pitch, far less than people do. So no figure of the demo's household says
 # anything about how well people are told apart.
 RESIDENTS = {
     "Anna": Voice("en-us+anika", 60),

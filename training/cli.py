@@ -5,47 +5,18 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from device.errors import VoicelatchError
 from training.corpus.household import add_parser as add_household
+from training.corpus.table import add_parser as add_index
+from training.progress import Bars
 
 EXIT_CODES = (
     "Exit codes: 0 done, 2 wrong command line, 65 unusable bundle or sound, 66 unusable recordings, "
     "69 something is not installed, 73 cannot write, 78 wrong recipe."
 )
-
-
-class Bars:
-    """Progress bars where somebody watches; a line now and then in a log."""
-
-    def __init__(self) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._watched = sys.stderr.isatty()
-        columns = (TextColumn("{task.description:22s}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bars = Progress(*columns, disable=not self._watched)
-        self._tasks: dict[str, object] = {}
-        self._said = 0.0
-
-    def __enter__(self) -> Bars:
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
-
-    def __call__(self, label: str, done: int, total: int) -> None:
-        if not self._watched:
-            if done == total or time.monotonic() - self._said > 30:
-                self._said = time.monotonic()
-                print(f"{label}: {done}/{total}", file=sys.stderr, flush=True)
-            return
-        if label not in self._tasks:
-            self._tasks[label] = self._bars.add_task(label, total=total)
-        self._bars.update(self._tasks[label], completed=done, total=total)  # type: ignore[arg-type]
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -113,6 +84,7 @@ def build_parser() -> argparse.ArgumentParser:
     runner.add_argument("recipe", type=Path, help="a TOML recipe")
     runner.add_argument("--runs", type=Path, default=Path("runs"), help="where stages are kept (default: runs)")
     add_household(commands)
+    add_index(commands)
     demo = add(
         "demo-recordings",
         _demo_recordings,

@@ -21,7 +21,7 @@ from uuid import uuid4
 import numpy as np
 
 from device.errors import DataError, StateError
-from training.corpus.index import EVALUATE_ONLY
+from training.corpus.layouts import EVALUATE_ONLY
 
 Row = dict[str, str]
 COLUMNS = ("path", "kind", "use", "corpus", "speaker", "session")

@@ -1,55 +1,39 @@
-"""Every recording below a folder, opened once.
+"""Every recording opened once: who, which session, how long, how loud, how noisy, or why it was rejected.
 
-The layout::
-
-    ROOT/allowed/<person>/[<session>/]*.wav      the household; sessions sort by name, so dates work
-    ROOT/others/<speaker>/[<session>/]*.wav      people to learn voices and thresholds from
-    ROOT/strangers/<speaker>/[<session>/]*.wav   optional: people met only in the final test
-    ROOT/crowd/*.wav                             optional: speech of unknown people, for a teacher only
-    ROOT/noise/**, ROOT/rir/**                   optional: sounds and room responses for augmentation
-    .../evaluate-only/...                        a folder of this name keeps noise or rooms out of training
-
-wav, flac and ogg (Vorbis or Opus), any common rate, any number of channels (averaged). Recordings directly below a
-person are session ``1``. Links to files and folders of files are followed.
+The layouts are those of ``layouts``. wav, flac and ogg (Vorbis or Opus), any common rate, any number of channels
+(averaged). Links to files and folders of files are followed. A folder called ``evaluate-only`` keeps noise or rooms out
+of training.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
-import numpy as np
 import soundfile
 
 from device.errors import DataError
-from device.sound.pcm import SAMPLE_RATE_HZ, Samples
-from device.sound.resample import resample
+from device.sound.pcm import Samples
 from training.corpus.inspection import Facts, Known, read_cache, write_cache
 from training.corpus.inspection import know as _inspect
+from training.corpus.layouts import EVALUATE_ONLY, LAYOUT, Place, Role, Source, find_recordings
+from training.corpus.measures import as_heard
 
-Role = Literal["allowed", "others", "strangers", "crowd", "noise", "rir"]
-ROLES: tuple[Role, ...] = get_args(Role)
-SUFFIXES = (".wav", ".flac", ".ogg")
-# Sound that people do bring along, and that would otherwise be missed without a word.
-FOREIGN_SUFFIXES = (".mp3", ".m4a", ".aac", ".wma", ".opus", ".aiff", ".aif", ".amr", ".3gp", ".mp4", ".webm", ".caf")
-EVALUATE_ONLY = "evaluate-only"
 SHORTEST_SECONDS = 0.3
-LAYOUT = "allowed/<person>/[<session>/]*.wav|flac|ogg, others/<speaker>/..., noise/..., rir/..."
 
 Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """One usable recording; ``path`` is relative to the root, with forward slashes.
+    """One usable recording; ``path`` is relative to the root, with forward slashes (``../`` for further corpora).
 
     ``speaker`` is the folder's name (empty for noise and rir, ``unknown`` for the crowd); ``sha256`` is that of the
-    file, ``sound_sha256`` that of the decoded samples.
+    file, ``sound_sha256`` that of the decoded samples; the measures are those of ``measures.Measures``, with
+    ``speech_seconds`` 0 where nobody should be speaking.
     """
 
     path: str
@@ -60,6 +44,10 @@ class Recording:
     sample_rate_hz: int
     sha256: str
     sound_sha256: str
+    level_dbfs: float = -120.0
+    clipped_share: float = 0.0
+    snr_db: float = 0.0
+    speech_seconds: float = 0.0
 
     @property
     def evaluate_only(self) -> bool:
@@ -95,42 +83,41 @@ def silent(_label: str, _done: int, _total: int) -> None:
     """A progress report to nobody."""
 
 
-def index_folder(root: Path, *, cache: Path | None = None, progress: Progress = silent) -> Index:
-    """Index ``root``. ``cache`` (JSON lines) spares unchanged files a second opening; it is replaced atomically, and
-    also when an error is raised, so that a second try is quick.
+def index_folder(
+    root: Path,
+    *,
+    layout: str = "folder",
+    allowed: Collection[str] = (),
+    corpora: Sequence[Source] = (),
+    cache: Path | None = None,
+    progress: Progress = silent,
+) -> Index:
+    """Index ``root``, and further ``corpora`` whose speakers are others (unless named in ``allowed``).
 
-    Raises :class:`DataError` when ``allowed/`` is missing, nothing is usable, a recording stands outside a speaker's
-    folder, or the same sound stands under two people.
+    ``cache`` (JSON lines) spares unchanged files a second opening; it is replaced atomically, and also when an error is
+    raised, so that a second try is quick. Raises :class:`DataError` when a folder is missing, an allowed person is
+    nowhere, nothing is usable, a recording stands outside a speaker's folder, or two people have the same sound.
     """
-    if not (root / "allowed").is_dir():
+    if layout == "folder" and not (root / "allowed").is_dir():
         raise DataError(
             "no folder of allowed people here",
             where=str(root),
             allowed=LAYOUT,
             next_step="put each resident's recordings below allowed/<name>/<date>/",
         )
-    files, rejected = _files(root)
-    people = {name: _who(name) for name in files}
-    found = _inspect_all(root, files, cache, progress)
+    places: dict[str, Place] = {}
+    rejected: list[Rejected] = []
+    for source in (Source(layout, root), *corpora):
+        found = find_recordings(source, root=root, allowed=allowed)
+        places |= found.places
+        rejected += [Rejected(name, reason) for name, reason in found.left_out.items()]
     recordings: list[Recording] = []
-    for name, known in found.items():
-        role, speaker, session = people[name]
-        reason = _why_not(role, known.facts)
+    for name, known in _inspect_all(root, list(places), cache, progress).items():
+        reason = _why_not(places[name].role, known.facts)
         if reason:
             rejected.append(Rejected(name, reason))
-            continue
-        recordings.append(
-            Recording(
-                path=name,
-                role=role,
-                speaker=speaker,
-                session=session,
-                seconds=known.facts.seconds,
-                sample_rate_hz=known.facts.sample_rate_hz,
-                sha256=known.facts.sha256,
-                sound_sha256=known.facts.sound_sha256,
-            )
-        )
+        else:
+            recordings.append(_recording(name, places[name], known.facts))
     kept, repeated = _without_repeats(recordings)
     if not any(each.role == "allowed" for each in kept):
         reasons = "; ".join(f"{each.path}: {each.reason}" for each in rejected[:3])
@@ -139,8 +126,11 @@ def index_folder(root: Path, *, cache: Path | None = None, progress: Progress = 
             where=str(root / "allowed"),
             received=reasons or "no sound files",
             allowed=LAYOUT,
-            next_step="record each resident for a minute on two different days",
+            next_step="record each resident for a minute on two different days"
+            if layout == "folder"
+            else "name the residents in data.allowed, or --allowed",
         )
+    _check_allowed(allowed, kept, root)
     return Index(root, tuple(kept), tuple(rejected + repeated))
 
 
@@ -151,54 +141,39 @@ def load_samples(root: Path, recording: Recording) -> Samples:
         sound, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
         raise DataError("cannot be read any more", where=str(path), received=error, next_step="index again") from error
-    # Float files may exceed full scale, and +1.0 has no int16: clip, do not wrap.
-    mono = np.clip(np.rint(sound.mean(axis=1) * 32768.0), -32768, 32767).astype(np.int16)
-    return mono if rate_hz == SAMPLE_RATE_HZ else resample(mono, from_hz=int(rate_hz))
+    return as_heard(sound, int(rate_hz))
 
 
-def _files(root: Path) -> tuple[list[str], list[Rejected]]:
-    """Names of sound files in path order, and what looks like recordings but will not be read."""
-    found: list[str] = []
-    missed: list[Rejected] = []
-    for folder in sorted(root.iterdir()):
-        if folder.is_dir() and folder.name not in ROLES and not folder.name.startswith((".", "_")):
-            missed.append(Rejected(folder.name, f"not one of the folders {', '.join(ROLES)}"))
-    for role in ROLES:
-        for path in _walk(root / role):
-            name = path.relative_to(root).as_posix()
-            suffix = path.suffix.lower()
-            if suffix in FOREIGN_SUFFIXES and not path.name.startswith("."):
-                missed.append(Rejected(name, f"{suffix[1:]} is not read: convert it to flac or wav"))
-            elif suffix in SUFFIXES:
-                found.append(name)
-    return found, missed
+def _recording(name: str, place: Place, facts: Facts) -> Recording:
+    measures = facts.measures
+    spoken = place.role not in ("noise", "rir")
+    return Recording(
+        path=name,
+        role=place.role,
+        speaker=place.speaker,
+        session=place.session,
+        seconds=facts.seconds,
+        sample_rate_hz=facts.sample_rate_hz,
+        sha256=facts.sha256,
+        sound_sha256=facts.sound_sha256,
+        level_dbfs=measures.level_dbfs,
+        clipped_share=measures.clipped_share,
+        snr_db=measures.snr_db,
+        speech_seconds=measures.speech_seconds if spoken else 0.0,
+    )
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """All files below ``folder`` in path order. A link to a folder above itself is not followed: it never ends."""
-    paths: list[Path] = []
-    for base, folders, names in os.walk(folder, followlinks=True):
-        here = Path(base).resolve()
-        folders[:] = [name for name in folders if not here.is_relative_to(Path(base, name).resolve())]
-        paths += [Path(base, name) for name in names]
-    yield from sorted(paths)
-
-
-def _who(name: str) -> tuple[Role, str, str]:
-    parts = name.split("/")[1:]
-    role = next(each for each in ROLES if name.startswith(each + "/"))
-    if role in ("noise", "rir"):
-        return role, "", ""
-    if role == "crowd":
-        return role, "unknown", "1"
-    if len(parts) == 1 and not parts[0].startswith("._"):
+def _check_allowed(allowed: Collection[str], recordings: Sequence[Recording], root: Path) -> None:
+    here = {each.speaker for each in recordings if each.role == "allowed"}
+    lost = sorted(set(allowed) - here)
+    if lost:
         raise DataError(
-            "a recording must stand in its speaker's folder",
-            where=name,
-            allowed=LAYOUT,
-            next_step=f"move it to {role}/<speaker>/",
+            "nobody of this name has a recording here",
+            where=str(root),
+            received=", ".join(lost),
+            allowed=f"speakers as the index names them, such as {sorted({each.speaker for each in recordings})[:3]}",
+            next_step="mend data.allowed in the recipe",
         )
-    return role, parts[0], "/".join(parts[1:-1]) or "1"
 
 
 def _inspect_all(root: Path, files: list[str], cache: Path | None, progress: Progress) -> dict[str, Known]:

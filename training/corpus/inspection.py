@@ -8,7 +8,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from device.errors import AudioFormatError, StateError
 from device.sound.resample import check_rate
+from training.corpus.measures import Measures, measure
 
 # Three steps of 16 bits: below it there is only dither.
 SILENT_PEAK = 1e-4
 # Part of every cache line; raise it whenever the rules below change, and all files are opened again.
-RULES = 3
+RULES = 4
 _LOG = logging.getLogger(__name__)
 
 
@@ -37,6 +38,7 @@ class Facts:
     sample_rate_hz: int = 0
     sha256: str = ""
     sound_sha256: str = ""
+    measures: Measures = field(default_factory=Measures)
 
 
 def inspect_file(path: Path) -> Facts:
@@ -61,6 +63,7 @@ def inspect_file(path: Path) -> Facts:
         sample_rate_hz=int(rate_hz),
         sha256=hashlib.sha256(content).hexdigest(),
         sound_sha256=hashlib.sha256(f"{rate_hz} {sound.shape[1]} ".encode() + sound.tobytes()).hexdigest(),
+        measures=measure(sound, int(rate_hz)),
     )
 
 
@@ -112,7 +115,8 @@ def read_cache(cache: Path | None) -> dict[str, Known]:
         try:
             row = json.loads(line)
             if row["rules"] == RULES:
-                found[row["path"]] = Known(row["size_bytes"], row["modified_ns"], Facts(**row["facts"]))
+                facts = Facts(**{**row["facts"], "measures": Measures(**row["facts"]["measures"])})
+                found[row["path"]] = Known(row["size_bytes"], row["modified_ns"], facts)
         except (ValueError, KeyError, TypeError):
             unusable += 1
     if unusable:

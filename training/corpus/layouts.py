@@ -1,0 +1,162 @@
+"""Where recordings stand, and what that says of them: our own layout, and those in which public corpora come.
+
+========== =================================================================================================
+folder     ``allowed/<person>/[<session>/]*``, ``others/<speaker>/...``, ``strangers/...``, ``crowd/``, ``noise/``,
+           ``rir/``; recordings directly below a person are session ``1``
+librispeech ``.../<speaker>/<chapter>/<speaker>-<chapter>-<number>.flac``; a chapter is a session
+daps       ``<device>/<f1>_<script1>_<device>.wav``; a script is a session on whatever device it was played
+noise, rir  any folder of sounds, or of room responses
+========== =================================================================================================
+
+Speakers of a public corpus are called after it (``librispeech-84``), since numbers repeat between corpora.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from device.errors import ConfigError, DataError
+
+Role = Literal["allowed", "others", "strangers", "crowd", "noise", "rir"]
+ROLES: tuple[Role, ...] = get_args(Role)
+SUFFIXES = (".wav", ".flac", ".ogg")
+# Sound that people do bring along, and that would otherwise be missed without a word.
+FOREIGN_SUFFIXES = (".mp3", ".m4a", ".aac", ".wma", ".opus", ".aiff", ".aif", ".amr", ".3gp", ".mp4", ".webm", ".caf")
+EVALUATE_ONLY = "evaluate-only"
+LAYOUT = "allowed/<person>/[<session>/]*.wav|flac|ogg, others/<speaker>/..., noise/..., rir/..."
+
+_LIBRISPEECH = re.compile(r"(?:^|/)(\d+)/(\d+)/\1-\2-\d+\.flac$")
+_DAPS = re.compile(r"(?:^|/)[a-z0-9_]+/([fm]\d+)_(script\d+)_[a-z0-9_]+\.wav$")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a file's place says: ``speaker`` and ``session`` are empty for noise and rooms."""
+
+    role: Role
+    speaker: str
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A folder of recordings and the layout it is in."""
+
+    layout: str
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Sound files by name (relative to the household's folder, forward slashes), and why others are left out."""
+
+    places: dict[str, Place]
+    left_out: dict[str, str]
+
+
+def parse_source(text: str) -> Source:
+    """``librispeech:corpora/LibriSpeech`` and the like. Raises :class:`ConfigError` for an unknown layout."""
+    layout, colon, folder = text.partition(":")
+    if not colon or layout not in LAYOUTS or not folder:
+        raise ConfigError(
+            "not a corpus",
+            where="data.corpora",
+            received=text,
+            allowed=f"LAYOUT:FOLDER with one of {', '.join(LAYOUTS)}",
+        )
+    return Source(layout, Path(folder))
+
+
+def find_recordings(source: Source, *, root: Path, allowed: Collection[str]) -> Found:
+    """Every sound file of ``source``, with what its place says. ``allowed`` names the residents in layouts that do not.
+
+    Raises :class:`DataError` when the folder is not there or, in our own layout, when a recording stands outside a
+    speaker's folder.
+    """
+    folder = source.folder
+    if not folder.is_dir():
+        raise DataError(
+            "no such folder of recordings",
+            where=str(folder),
+            next_step="mend data.folder or data.corpora in the recipe",
+        )
+    left_out: dict[str, str] = {}
+    if source.layout == "folder":
+        for each in sorted(folder.iterdir()):
+            if each.is_dir() and each.name not in ROLES and not each.name.startswith((".", "_")):
+                left_out[each.name] = f"not one of the folders {', '.join(ROLES)}"
+        paths: list[Path] = [path for role in ROLES for path in _walk(folder / role)]
+    else:
+        paths = list(_walk(folder))
+    places: dict[str, Place] = {}
+    for path in paths:
+        # Relative also for a corpus beside the household, so that names do not depend on the machine.
+        name = Path(os.path.relpath(path, root)).as_posix()
+        inside = path.relative_to(folder).as_posix()
+        suffix = path.suffix.lower()
+        if suffix in FOREIGN_SUFFIXES and not path.name.startswith("."):
+            left_out[name] = f"{suffix[1:]} is not read: convert it to flac or wav"
+        elif suffix in SUFFIXES:
+            place = LAYOUTS[source.layout](inside)
+            if isinstance(place, str):
+                left_out[name] = place
+            else:
+                resident = place.role == "others" and place.speaker in allowed
+                places[name] = Place("allowed", place.speaker, place.session) if resident else place
+    return Found(places, left_out)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """All files below ``folder`` in path order. A link to a folder above itself is not followed: it never ends."""
+    paths: list[Path] = []
+    for base, folders, names in os.walk(folder, followlinks=True):
+        here = Path(base).resolve()
+        folders[:] = [name for name in folders if not here.is_relative_to(Path(base, name).resolve())]
+        paths += [Path(base, name) for name in names]
+    yield from sorted(paths)
+
+
+def _household(name: str) -> Place:
+    parts = name.split("/")[1:]
+    role = next(each for each in ROLES if name.startswith(each + "/"))
+    if role in ("noise", "rir"):
+        return Place(role, "", "")
+    if role == "crowd":
+        return Place(role, "unknown", "1")
+    if len(parts) == 1 and not parts[0].startswith("._"):
+        raise DataError(
+            "a recording must stand in its speaker's folder",
+            where=name,
+            allowed=LAYOUT,
+            next_step=f"move it to {role}/<speaker>/",
+        )
+    return Place(role, parts[0], "/".join(parts[1:-1]) or "1")
+
+
+def _librispeech(name: str) -> Place | str:
+    found = _LIBRISPEECH.search(name)
+    if found is None:
+        return "not in LibriSpeech's layout <speaker>/<chapter>/<speaker>-<chapter>-<number>.flac"
+    return Place("others", f"librispeech-{found[1]}", found[2])
+
+
+def _daps(name: str) -> Place | str:
+    found = _DAPS.search(name)
+    if found is None:
+        return "not in DAPS's layout <device>/<speaker>_<script>_<device>.wav"
+    # One take, played through many devices and rooms: all of it is one session, or the split would leak.
+    return Place("others", f"daps-{found[1]}", found[2])
+
+
+LAYOUTS: dict[str, Callable[[str], Place | str]] = {
+    "folder": _household,
+    "librispeech": _librispeech,
+    "daps": _daps,
+    "noise": lambda _name: Place("noise", "", ""),
+    "rir": lambda _name: Place("rir", "", ""),
+}

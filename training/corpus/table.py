@@ -48,8 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What every command on a folder of recordings takes: the folder, its layout, its residents, further corpora."""
     parser.add_argument("folder", type=Path, help="a folder of recordings")
     parser.add_argument("--layout", choices=[*LAYOUTS], default="folder", help="how it is arranged (default: folder)")
-    parser.add_argument("--allowed", action="append", default=[], metavar="SPEAKER", help="a resident, where the layout "
-                        "does not say; may be repeated")  # fmt: skip
+    parser.add_argument("--allowed", action="append", default=[], metavar="SPEAKER", help="a resident, where the "
+                        "layout does not say; may be repeated")  # fmt: skip
     parser.add_argument("--corpus", action="append", default=[], metavar="LAYOUT:FOLDER", help="further recordings, "
                         "such as librispeech:corpora/LibriSpeech; may be repeated")  # fmt: skip
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the index is kept (default: runs)")

@@ -12,10 +12,11 @@ from device.hardware.clock import SystemClock
 from device.hardware.microphone import SounddeviceMicrophone
 from device.hardware.relay import GpioRelay
 from device.service.config import Config, read_config
+from device.service.verified import bundle_digest
 from device.sound.pcm import Frame, level_dbfs
 from device.sound.segmenter import frames_of
 from device.sound.vad import VadSpec, WebRtcDetector
-from device.verdict.bundle import Bundle, load_bundle
+from device.verdict.bundle import Bundle, load_bundle, resolve_current
 from device.verdict.scorer import Scorer
 
 _LOG = logging.getLogger(__name__)
@@ -46,28 +47,46 @@ def check_all(config_path: Path, *, simulate: bool) -> list[Finding]:
 
     def model() -> str:
         bundle.append(load_bundle(Path(config[0].model.bundle)))
-        limits = bundle[0].thresholds
-        return (
-            f"{bundle[0].name} #{bundle[0].sequence}: residents {', '.join(bundle[0].residents)}; opens at "
-            f"{limits.open_llr:+.2f}, false accept rate at most {limits.target_far:.2%} on "
-            f"{limits.validation_visits} visits of {limits.validation_speakers} strangers"
-        )
+        return _told(bundle[0])
 
     findings = [_try("configuration", configuration)]
     findings.append(_try("speech detector", _detector))
     if config:
         findings.append(_try("bundle", model))
     if bundle:
-        findings.append(
-            _try(
-                "golden vectors",
-                lambda: f"reproduced on {Scorer(bundle[0], runtime=config[0].model.runtime).runtime_name}",
-            )
-        )
+        findings.append(_try("golden vectors", lambda: _golden(bundle[0], config[0].model.runtime)))
     if config and not simulate:
         findings.append(_try("microphone", lambda: _microphone(config[0])))
         findings.append(_try("relay", lambda: _relay(config[0])))
     return findings
+
+
+def check_bundle(path: Path) -> list[Finding]:
+    """One bundle alone, without a configuration: its digest (``text`` is the hex), its contents, its golden vectors
+    on the runtime that is found here."""
+    bundle: list[Bundle] = []
+
+    def model() -> str:
+        bundle.append(load_bundle(path))
+        return _told(bundle[0])
+
+    findings = [_try("digest", lambda: bundle_digest(resolve_current(path))), _try("bundle", model)]
+    if bundle:
+        findings.append(_try("golden vectors", lambda: _golden(bundle[0], "auto")))
+    return findings
+
+
+def _told(bundle: Bundle) -> str:
+    limits = bundle.thresholds
+    return (
+        f"{bundle.name} #{bundle.sequence}: residents {', '.join(bundle.residents)}; opens at "
+        f"{limits.open_llr:+.2f}, false accept rate at most {limits.target_far:.2%} on "
+        f"{limits.validation_visits} visits of {limits.validation_speakers} strangers"
+    )
+
+
+def _golden(bundle: Bundle, runtime: str) -> str:
+    return f"reproduced on {Scorer(bundle, runtime=runtime).runtime_name}"
 
 
 def _try(part: str, action: Callable[[], str]) -> Finding:

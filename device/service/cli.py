@@ -1,4 +1,4 @@
-"""The door's commands: ``voicelatch run | check | demo | bench | microphones | relay-off``."""
+"""The door's commands: ``voicelatch run | check | status | use | demo | bench | microphones | relay-off``."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from device.service.config import Config, EventsConfig, read_config
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 not as expected, 2 wrong command line, 65 unusable bundle or sound, "
-    "69 hardware or a library is missing, 70 a defect, 73 cannot write, 78 wrong configuration."
+    "69 hardware, a library or the daemon is missing, 70 a defect, 73 cannot write, 78 wrong configuration."
 )
+CONFIG_HELP = "a TOML file; see systemd/voicelatch.toml"
 _LOG = logging.getLogger(__name__)
 
 
@@ -35,6 +36,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from device.hardware.clock import SystemClock
     from device.hardware.supervisor import SystemdSupervisor
     from device.service.daemon import Hardware, Wishes, build_door, reload_door, serve, shut
+    from device.service.status import StatusFile, runtime_folder
 
     config = read_config(arguments.config)
     clock = SystemClock()
@@ -42,8 +44,10 @@ def _run(arguments: argparse.Namespace) -> int:
     wishes.install()
     microphone, relay = _simulated(arguments.wav, clock) if arguments.simulate else _real(config, clock)
     hardware = Hardware(microphone=microphone, relay=relay, clock=clock,
-                        supervisor=SystemdSupervisor.from_environment(), events=_events(config.events))  # fmt: skip
+                        supervisor=SystemdSupervisor.from_environment(), events=_events(config.events),
+                        status=StatusFile(runtime_folder(arguments.runtime_dir)))  # fmt: skip
     try:
+        hardware.status.starting()
         door = build_door(config, hardware)
     except BaseException:
         shut(hardware)
@@ -76,15 +80,35 @@ def _simulated(wavs: Sequence[Path], clock: Clock) -> tuple[Microphone, Relay]:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from device.service.check import check_all
+    from device.service.check import check_all, check_bundle
 
-    findings = check_all(arguments.config, simulate=arguments.simulate)
+    alone = arguments.bundle is not None
+    findings = check_bundle(arguments.bundle) if alone else check_all(arguments.config, simulate=arguments.simulate)
     if arguments.json:
         print(json.dumps([asdict(each) for each in findings], indent=1))
     else:
         for each in findings:
             print(f"{'ok    ' if each.ok else 'FAILED'} {each.part}: {each.text}")
     return max((each.exit_code for each in findings), default=0)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from device.service.status import DEFAULT_FOLDER, look, runtime_folder
+
+    seen = look(runtime_folder(arguments.runtime_dir) or DEFAULT_FOLDER)
+    print(json.dumps(seen.as_table(), indent=1) if arguments.json else seen.as_text())
+    return 0 if seen.listening else 69
+
+
+def _use(arguments: argparse.Namespace) -> int:
+    from device.service.verified import use_bundle
+
+    used = use_bundle(arguments.models, arguments.name)
+    if arguments.json:
+        print(json.dumps(asdict(used)))
+    else:
+        print(f"{used.current} is current; before: {used.previous or 'none'}. Reload the daemon to take it up.")
+    return 0
 
 
 def _bench(arguments: argparse.Namespace) -> int:
@@ -135,18 +159,34 @@ def build_parser() -> argparse.ArgumentParser:
         return made
 
     def add_config(made: argparse.ArgumentParser) -> None:
-        made.add_argument("--config", type=Path, required=True, help="a TOML file; see systemd/voicelatch.toml")
+        made.add_argument("--config", type=Path, required=True, help=CONFIG_HELP)
+
+    def add_runtime_dir(made: argparse.ArgumentParser) -> None:
+        made.add_argument("--runtime-dir", type=Path, default=None,
+                          help="folder of the daemon's status.json (default: systemd's)")  # fmt: skip
 
     runner = add("run", _run, "Listen and drive the relay until stopped.",
                  "python -m device run --config systemd/voicelatch.toml")  # fmt: skip
     add_config(runner)
     runner.add_argument("--simulate", action="store_true", help="no hardware: play --wav, or silence, in real time")
     runner.add_argument("--wav", type=Path, nargs="*", default=[], help="what the simulated microphone hears")
-    check = add("check", _check, "Verify configuration, bundle, runtime, microphone and relay.",
-                "python -m device check --config systemd/voicelatch.toml")  # fmt: skip
-    add_config(check)
+    add_runtime_dir(runner)
+    check = add("check", _check, "Verify configuration, bundle, runtime, microphone and relay; or one bundle alone.",
+                "python -m device check --bundle models/household")  # fmt: skip
+    what = check.add_mutually_exclusive_group(required=True)
+    what.add_argument("--config", type=Path, help=CONFIG_HELP)
+    what.add_argument("--bundle", type=Path, help="a bundle's folder, or a models folder")
     check.add_argument("--simulate", action="store_true", help="leave microphone and relay out")
     check.add_argument("--json", action="store_true", help="print JSON")
+    state = add("status", _status, "Say whether the daemon listens, and with which bundle.",
+                "python -m device status --json")  # fmt: skip
+    add_runtime_dir(state)
+    state.add_argument("--json", action="store_true", help="print JSON")
+    user = add("use", _use, "Verify a bundle and make it the current one.",
+               "python -m device use household --models models")  # fmt: skip
+    user.add_argument("name", help="the bundle's folder below --models")
+    user.add_argument("--models", type=Path, required=True, help="the models folder")
+    user.add_argument("--json", action="store_true", help="print JSON")
     demo.add_arguments(add("demo", demo.run, "Play a recorded evening through the door.", "python -m device demo"))
     measure = add("bench", _bench, "Time every stage on this machine.", "python -m device bench --json bench.json")
     measure.add_argument("--bundle", type=Path, default=Path("models"))

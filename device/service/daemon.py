@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
@@ -13,12 +13,12 @@ from device.errors import VoicelatchError
 from device.ports import Clock, EventSink, Microphone, Relay, Supervisor
 from device.service.config import Config, policy_for, read_config
 from device.service.pipeline import Door
+from device.service.status import StatusFile, in_short
+from device.service.verified import verify
 from device.sound.pcm import Frame
 from device.sound.segmenter import Segmenter
 from device.sound.vad import WebRtcDetector
-from device.verdict.bundle import load_bundle
 from device.verdict.policy import forget
-from device.verdict.scorer import Scorer
 
 _LOG = logging.getLogger(__name__)
 WATCHDOG_SECONDS = 1.0
@@ -47,19 +47,20 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hardware:
-    """The ports of one door, real or simulated."""
+    """The ports of one door, real or simulated, and where the daemon's status is told (by default nowhere)."""
 
     microphone: Microphone
     relay: Relay
     clock: Clock
     supervisor: Supervisor
     events: EventSink
+    status: StatusFile = field(default_factory=lambda: StatusFile(None))
 
 
 def build_door(config: Config, hardware: Hardware) -> Door:
     """A verified door. Raises a :class:`VoicelatchError` when the bundle, the runtime or the detector is not fit."""
-    bundle = load_bundle(Path(config.model.bundle))
-    scorer = Scorer(bundle, runtime=config.model.runtime)
+    verified = verify(Path(config.model.bundle), runtime=config.model.runtime)
+    bundle, scorer = verified.bundle, verified.scorer
     _LOG.info(
         "bundle %s #%d, residents %s, runtime %s",
         bundle.name,
@@ -67,11 +68,16 @@ def build_door(config: Config, hardware: Hardware) -> Door:
         ", ".join(bundle.residents),
         scorer.runtime_name,
     )
-    return Door(
+    door = Door(
         microphone=hardware.microphone, detector=WebRtcDetector(bundle.vad), segmenter=Segmenter(bundle.segmenter),
         scorer=scorer, policy=policy_for(bundle, config.policy), relay=hardware.relay, clock=hardware.clock,
         events=hardware.events, open_seconds=config.relay.open_seconds,
     )  # fmt: skip
+    # Last, when nothing can be refused any more: the status names what serves, not what was tried.
+    hardware.status.loaded(
+        bundle=bundle.name, sequence=bundle.sequence, digest=verified.digest, at=hardware.clock.wall_time()
+    )
+    return door
 
 
 def reload_door(door: Door, config_path: Path, hardware: Hardware) -> None:
@@ -85,15 +91,18 @@ def reload_door(door: Door, config_path: Path, hardware: Hardware) -> None:
     except VoicelatchError as error:
         door.tell("reload_refused", reason=str(error))
         _LOG.error("reload refused, the old bundle and configuration stay in service: %s", error)
+        hardware.status.reloaded(at=hardware.clock.wall_time(), refused=in_short(error))
     except Exception as error:
         # A defect in what was just handed in must not take down a door that works.
         door.tell("reload_refused", reason=f"a defect: {type(error).__name__}: {error}")
         _LOG.exception("reload refused by a defect, the old bundle and configuration stay in service")
+        hardware.status.reloaded(at=hardware.clock.wall_time(), refused=in_short(error))
     else:
         door.detector, door.segmenter, door.scorer = fresh.detector, fresh.segmenter, fresh.scorer
         door.policy, door.open_seconds = fresh.policy, fresh.open_seconds
         door.state = forget(door.state)
         door.tell("reloaded")
+        hardware.status.reloaded(at=hardware.clock.wall_time())
     hardware.supervisor.ready()
 
 
@@ -107,6 +116,7 @@ def serve(door: Door, hardware: Hardware, wishes: Wishes, reload: Callable[[], N
     try:
         hardware.relay.off()
         door.tell("started")
+        hardware.status.listening()
         hardware.supervisor.ready()
         while not wishes.stop:
             if wishes.reload:
@@ -133,4 +143,5 @@ def shut(hardware: Hardware) -> None:
             hardware.supervisor.stopping()
             hardware.microphone.close()
         finally:
+            hardware.status.stopped()
             hardware.events.close()

@@ -3,15 +3,17 @@
 import argparse
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
 
-from device.errors import RuntimeMissingError
-from device.service import check, cli
+from device.errors import BundleError, RuntimeMissingError
+from device.service import check, cli, verified
 from device.service.check import check_all
 from device.service.config import read_config
 from device.service.daemon import Hardware, build_door, reload_door
+from device.service.verified import bundle_digest
 from device.simulated.clock import ManualClock
 from device.simulated.events import RecordedEvents
 from device.simulated.microphone import SimulatedMicrophone
@@ -19,7 +21,7 @@ from device.simulated.relay import SimulatedRelay
 from device.simulated.supervisor import RecordedSupervisor
 from tests.conftest import ROOT
 
-COMMANDS = ("run", "check", "demo", "bench", "microphones", "relay-off")
+COMMANDS = ("run", "check", "status", "use", "demo", "bench", "microphones", "relay-off")
 
 
 @pytest.fixture
@@ -90,6 +92,68 @@ def test_check_says_that_the_mock_pin_moves_nothing(config: Path) -> None:
     assert "lgpio" in found["relay"].text
 
 
+def test_check_verifies_one_bundle_without_a_configuration(
+    tmp_path: Path, models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["check", "--bundle", str(models), "--json"]) == 0
+    found = {each["part"]: each for each in json.loads(capsys.readouterr().out)}
+    assert set(found) == {"digest", "bundle", "golden vectors"}
+    assert found["digest"]["text"] == bundle_digest(models / "demo")
+    shutil.copytree(models / "demo", tmp_path / "bad")
+    (tmp_path / "bad/head.npz").write_bytes(b"altered")
+    assert cli.main(["check", "--bundle", str(tmp_path / "bad")]) == 65
+    assert "FAILED bundle" in capsys.readouterr().out
+    assert cli.main(["check", "--bundle", str(tmp_path / "absent")]) == 65
+
+
+@pytest.mark.parametrize("arguments", [[], ["--config", "a", "--bundle", "b"]])
+def test_check_wants_a_configuration_or_a_bundle(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["check", *arguments])
+    assert caught.value.code == 2
+
+
+def test_use_moves_the_pointer_and_says_what_was_current(
+    tmp_path: Path, models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(models / "demo", tmp_path / "second")
+    (tmp_path / "current").write_text("first\n")
+    assert cli.main(["use", "second", "--models", str(tmp_path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"previous": "first", "current": "second", "digest": bundle_digest(models / "demo")}
+    assert (tmp_path / "current").read_text() == "second\n"
+    (tmp_path / "current").unlink()
+    assert cli.main(["use", "second", "--models", str(tmp_path)]) == 0
+    assert "before: none" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["damaged", "absent", "..", ".", "a/b", ""])
+def test_use_leaves_the_pointer_where_the_bundle_is_not_fit(tmp_path: Path, models: Path, name: str) -> None:
+    shutil.copytree(models / "demo", tmp_path / "damaged")
+    (tmp_path / "damaged/golden.npz").write_bytes(b"altered")
+    (tmp_path / "current").write_text("first\n")
+    assert cli.main(["use", name, "--models", str(tmp_path)]) == 65
+    assert (tmp_path / "current").read_text() == "first\n"
+
+
+def test_use_says_when_the_pointer_cannot_be_written(
+    tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_models: Path, _name: str) -> None:
+        raise PermissionError("not yours")
+
+    monkeypatch.setattr(verified, "point_current", fail)
+    assert cli.main(["use", "demo", "--models", str(models)]) == 73
+    assert "not yours" in capsys.readouterr().err
+
+
+def test_a_bundle_replaced_while_it_is_read_is_refused(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digests = iter(["before", "after"])
+    monkeypatch.setattr(verified, "bundle_digest", lambda _folder: next(digests))
+    with pytest.raises(BundleError, match="replaced"):
+        verified.verify(models)
+
+
 def test_bench_writes_every_stage(tmp_path: Path, models: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "bench.json"
     assert cli.main(["bench", "--bundle", str(models), "--json", str(out)]) == 0
@@ -113,10 +177,10 @@ def test_a_defect_during_reload_leaves_the_old_door_in_service(config: Path, mon
     door = build_door(read_config(config), hardware)
     scorer = door.scorer
 
-    def fail(_path: Path) -> None:
+    def fail(_path: Path, *, runtime: str) -> None:
         raise ZeroDivisionError("a defect of ours")
 
-    monkeypatch.setattr("device.service.daemon.load_bundle", fail)
+    monkeypatch.setattr("device.service.daemon.verify", fail)
     reload_door(door, config, hardware)
     assert door.scorer is scorer
     assert [event.kind for event in events.events] == ["reload_refused"]

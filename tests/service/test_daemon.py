@@ -122,6 +122,26 @@ def test_the_process_starts_reloads_and_stops_on_signals(config: Path, number: s
     assert process.wait(20) == 0
 
 
+def test_the_process_says_in_its_runtime_folder_that_it_listens_and_that_it_stopped(
+    config: Path, tmp_path: Path
+) -> None:
+    process = subprocess.Popen(
+        command("run", "--config", str(config), "--simulate"), cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "RUNTIME_DIRECTORY": str(tmp_path)},
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["kind"] == "started"
+    process.send_signal(signal.SIGHUP)
+    assert json.loads(process.stdout.readline())["kind"] == "reloaded"
+    assert exit_of("status", "--runtime-dir", str(tmp_path))[0] == 0
+    told = json.loads((tmp_path / "status.json").read_text())
+    assert (told["pid"], told["bundle"]) == (process.pid, "demo")
+    process.terminate()
+    assert process.wait(20) == 0
+    assert json.loads((tmp_path / "status.json").read_text())["state"] == "stopped"
+    assert exit_of("status", "--runtime-dir", str(tmp_path))[0] == 69
+
+
 def exit_of(*arguments: str, **environment: str) -> tuple[int, str]:
     done = subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
                           env={**os.environ, **environment})  # fmt: skip

@@ -1,0 +1,78 @@
+"""A bundle believed: sums and golden vectors right on this machine, and the digest that says which bundle it is."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from device.errors import BundleError, StateError
+from device.verdict.bundle import REPUBLISH, SUMS, Bundle, load_bundle, point_current, resolve_current
+from device.verdict.scorer import Scorer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verified:
+    """``digest``: SHA-256 (hex) of the bundle's SHA256SUMS, and so of everything in it."""
+
+    bundle: Bundle
+    scorer: Scorer
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """The pointer was moved: the folder ``previous`` (empty where there was none) -> ``current``, and its digest."""
+
+    previous: str
+    current: str
+    digest: str
+
+
+def verify(path: Path, *, runtime: str = "auto") -> Verified:
+    """Load a bundle, or what a models folder's ``current`` names, and reproduce its golden vectors.
+
+    Raises :class:`BundleError` when it is not fit, or was replaced while it was read;
+    :class:`~device.errors.RuntimeMissingError` when nothing here can run it.
+    """
+    folder = resolve_current(path)
+    digest = bundle_digest(folder)
+    bundle = load_bundle(folder)
+    scorer = Scorer(bundle, runtime=runtime)
+    if bundle_digest(folder) != digest:
+        raise BundleError("the bundle was replaced while it was read", where=str(folder), next_step="try again")
+    return Verified(bundle, scorer, digest)
+
+
+def bundle_digest(folder: Path) -> str:
+    """SHA-256 (hex) of ``folder/SHA256SUMS``. Raises :class:`BundleError` when it cannot be read."""
+    path = folder / SUMS
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise BundleError("the bundle is incomplete", where=str(path), received=error, next_step=REPUBLISH) from error
+
+
+def use_bundle(models: Path, name: str) -> Used:
+    """Make ``models/current`` name ``models/name`` once that has been verified; else the pointer stays.
+
+    Raises :class:`BundleError` for a name that is not one folder or a bundle that is not fit, :class:`StateError`
+    when the pointer cannot be written.
+    """
+    if not name or Path(name).name != name or name in (".", ".."):
+        raise BundleError("not the name of a folder", where=str(models), received=repr(name), allowed="one folder name")
+    if not (models / name / "manifest.json").is_file():
+        raise BundleError("there is no bundle of this name", where=str(models), received=name, next_step=REPUBLISH)
+    digest = verify(models / name).digest
+    pointer = models / "current"
+    try:
+        previous = pointer.read_text(encoding="utf-8").strip() if pointer.exists() else ""
+        point_current(models, name)
+    except (OSError, UnicodeDecodeError) as error:
+        raise StateError(
+            "the pointer cannot be moved",
+            where=str(pointer),
+            received=error,
+            next_step="make the models folder writable for this user",
+        ) from error
+    return Used(previous, name, digest)

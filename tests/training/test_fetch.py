@@ -318,6 +318,7 @@ def test_a_disk_that_fills_up_during_unpacking_is_told(tmp_path: Path) -> None:
 HOSTILE: dict[str, Callable[[], bytes]] = {
     "parent.tar.gz": lambda: tar_gz({"../evil.wav": b"x"}),
     "hidden-parent.tar.gz": lambda: tar_gz({"corpus/../../evil.wav": b"x"}),
+    "parent-inside.tar.gz": lambda: tar_gz({"corpus/../evil.wav": b"x"}),
     "absolute.tar.gz": lambda: tar_gz({"/tmp/voicelatch-evil.wav": b"x"}),
     "drive.tar.gz": lambda: tar_gz({"corpus/C:/evil.wav": b"x"}),
     "backslash.tar.gz": lambda: tar_gz({"..\\evil.wav": b"x"}),
@@ -421,6 +422,21 @@ def test_an_interrupted_unpacking_leaves_no_folder_and_no_second_download(server
     server.asked.clear()
     assert get(corpus(server), tmp_path).files == 7
     assert server.asked == []
+
+
+def test_a_check_that_is_interrupted_does_not_cost_the_download(
+    server: HttpServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pooch.core.hash_matches", stop)
+        with pytest.raises(KeyboardInterrupt):
+            get(corpus(server), tmp_path)
+    assert get(corpus(server), tmp_path).files == 7
+    size = len(server.files["/good.tar.gz"].content)
+    assert [each.wanted for each in server.asked] == ["", f"bytes={size}-"]
 
 
 def test_what_a_killed_run_left_does_not_get_into_the_corpus(server: HttpServer, tmp_path: Path) -> None:

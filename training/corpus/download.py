@@ -178,7 +178,7 @@ class _Resuming:
                 if start is not None:
                     self._take(response, url, start)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise _BrokenOffError(error) from error
+            raise _BrokenOffError(_plainly(error)) from error
 
     def _where_it_starts(self, response: Response, url: str, have: int) -> int | None:
         """At which byte the answer begins; None when nothing is left to send."""
@@ -232,6 +232,13 @@ class _Resuming:
                 # Errors of requests are OSErrors too, without a number.
                 raise
             raise _cannot_write(self._part, error) from error
+
+
+def _plainly(error: Exception) -> str:
+    """The innermost reason of an error of the network, without the names of Python objects."""
+    cause = error.args[0] if error.args else error
+    reason = str(getattr(cause, "reason", None) or cause)
+    return re.sub(r"^<?\w+\(.*?\)>?: ", "", reason)
 
 
 def _cannot_write(path: Path, error: OSError) -> StateError:

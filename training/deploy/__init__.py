@@ -1,0 +1,2 @@
+"""From the workshop to the doors: ``parcel`` is what is sent, ``inventory`` where to, ``remote`` the way over ssh,
+``door`` what can be asked of one door, ``deploy`` the sequence, ``command`` the command line."""

@@ -1,0 +1,78 @@
+"""What is sent: a copy of a bundle that was verified as a copy, under a name that no other content can have."""
+
+from __future__ import annotations
+
+import io
+import re
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from device.errors import BundleError, StateError
+from device.service.verified import verify
+from device.verdict.bundle import REQUIRED, SUMS, read_folder, resolve_current
+
+# NAME-SEQUENCE-DIGEST: also how bundles that a deployment made are told from those that somebody put there by hand.
+DEPLOYED = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*-\d+-[0-9a-f]{8}")
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A verified bundle: ``path`` holds its files and nothing else; ``digest`` is the SHA-256 (hex) of its
+    SHA256SUMS; ``folder`` its name on every door.
+
+    A refresh publishes under the same name as before. On a door each content has a folder of its own, so that the
+    previous one is whole for as long as it may be needed.
+    """
+
+    path: Path
+    name: str
+    sequence: int
+    digest: str
+    folder: str
+
+    def as_tar(self) -> bytes:
+        """The files, readable by everybody, as an uncompressed tar archive."""
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            for path in sorted(self.path.iterdir()):
+                content = path.read_bytes()
+                entry = tarfile.TarInfo(path.name)
+                entry.size, entry.mode = len(content), 0o644
+                archive.addfile(entry, io.BytesIO(content))
+        return buffer.getvalue()
+
+
+@contextmanager
+def packed(path: Path) -> Iterator[Parcel]:
+    """Copy the bundle ``path`` (or what a models folder's ``current`` names) aside and verify the copy.
+
+    A training run that publishes meanwhile cannot change what is sent. Raises :class:`BundleError` when it is not fit
+    or its name cannot be a folder's, :class:`StateError` when it cannot be copied.
+    """
+    folder = resolve_current(path)
+    contents = read_folder(folder, REQUIRED)
+    with tempfile.TemporaryDirectory(prefix="voicelatch-") as scratch:
+        copy = Path(scratch) / folder.name
+        try:
+            copy.mkdir()
+            for name, content in {**contents, SUMS: (folder / SUMS).read_bytes()}.items():
+                (copy / name).write_bytes(content)
+                (copy / name).chmod(0o644)
+        except OSError as error:
+            raise StateError("the bundle cannot be copied aside", where=scratch, received=error) from error
+        verified = verify(copy)
+        bundle = verified.bundle
+        place = f"{bundle.name}-{bundle.sequence}-{verified.digest[:8]}"
+        if not DEPLOYED.fullmatch(place):
+            raise BundleError(
+                "the bundle's name cannot be a folder's",
+                where=f"{folder / 'manifest.json'}: name",
+                received=repr(bundle.name),
+                allowed="letters, digits, '.', '_' and '-'",
+                next_step="publish it under another name",
+            )
+        yield Parcel(copy, bundle.name, bundle.sequence, verified.digest, place)

@@ -89,20 +89,20 @@ def reload_door(door: Door, config_path: Path, hardware: Hardware) -> None:
     try:
         fresh = build_door(read_config(config_path), hardware)
     except VoicelatchError as error:
+        hardware.status.reloaded(at=hardware.clock.wall_time(), refused=in_short(error))
         door.tell("reload_refused", reason=str(error))
         _LOG.error("reload refused, the old bundle and configuration stay in service: %s", error)
-        hardware.status.reloaded(at=hardware.clock.wall_time(), refused=in_short(error))
     except Exception as error:
         # A defect in what was just handed in must not take down a door that works.
+        hardware.status.reloaded(at=hardware.clock.wall_time(), refused=in_short(error))
         door.tell("reload_refused", reason=f"a defect: {type(error).__name__}: {error}")
         _LOG.exception("reload refused by a defect, the old bundle and configuration stay in service")
-        hardware.status.reloaded(at=hardware.clock.wall_time(), refused=in_short(error))
     else:
         door.detector, door.segmenter, door.scorer = fresh.detector, fresh.segmenter, fresh.scorer
         door.policy, door.open_seconds = fresh.policy, fresh.open_seconds
         door.state = forget(door.state)
-        door.tell("reloaded")
         hardware.status.reloaded(at=hardware.clock.wall_time())
+        door.tell("reloaded")
     hardware.supervisor.ready()
 
 
@@ -115,8 +115,9 @@ def serve(door: Door, hardware: Hardware, wishes: Wishes, reload: Callable[[], N
     fed_seconds = -WATCHDOG_SECONDS
     try:
         hardware.relay.off()
-        door.tell("started")
+        # First the file: whoever hears the event may look at it.
         hardware.status.listening()
+        door.tell("started")
         hardware.supervisor.ready()
         while not wishes.stop:
             if wishes.reload:

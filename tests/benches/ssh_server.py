@@ -26,7 +26,10 @@ PermitRootLogin yes
 UsePAM no
 StrictModes no
 PidFile none
-{more}
+KexAlgorithms curve25519-sha256
+UseDNS no
+PrintLastLog no
+SetEnv HOME={folder}{more}
 """
 
 
@@ -37,6 +40,8 @@ def why_not() -> str | None:
     for program in ("ssh", "ssh-keygen"):
         if shutil.which(program) is None:
             return f"{program} is not installed (Debian: openssh-client)"
+    if os.geteuid() == 0 and not PRIVILEGE_SEPARATION.is_dir() and not os.access("/run", os.W_OK):
+        return f"sshd needs {PRIVILEGE_SEPARATION}, which cannot be made here"
     return None
 
 
@@ -52,7 +57,8 @@ class SshServer:
 
 @contextmanager
 def ssh_server(folder: Path, *, path: str = "") -> Iterator[SshServer]:
-    """Run sshd with everything of its own in ``folder`` (no spaces in it); sessions see ``path`` as their PATH."""
+    """Run sshd with everything of its own in ``folder`` (no spaces in it), the home of its sessions too: what this
+    machine's user has in shell profiles plays no part. Sessions see ``path`` as their PATH."""
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
     # The identity's path has a space, as a person's may have.
@@ -61,7 +67,7 @@ def ssh_server(folder: Path, *, path: str = "") -> Iterator[SshServer]:
     os.replace(folder / "user", identity)
     if os.geteuid() == 0:
         PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)
-    (folder / "config").write_text(CONFIG.format(folder=folder, more=f"SetEnv PATH={path}" if path else ""))
+    (folder / "config").write_text(CONFIG.format(folder=folder, more=f" PATH={path}" if path else ""))
     port = _free_port()
     kind, key = (folder / "host.pub").read_text().split()[:2]
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {kind} {key}\n")

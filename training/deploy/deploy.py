@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from uuid import uuid4
 
 from device.errors import VoicelatchError
-from training.deploy.door import Door, Health, Seen
+from training.deploy.door import INCOMING, Door, Health, Seen
 from training.deploy.parcel import DEPLOYED, Parcel
 from training.deploy.remote import DoorError, UnreachableError, has_rsync
 
@@ -76,10 +77,9 @@ def deploy(parcel: Parcel, door: Door, *, dry_run: bool = False, poll_seconds: f
 
 def bring(parcel: Parcel, door: Door, seen: Seen) -> None:
     """Have the verified bundle in its folder on the door; nothing is copied where it is there and whole."""
-    final = f"{door.settings.models}/{parcel.folder}"
     if seen.holds:
         try:
-            door.check(final, digest=parcel.digest)
+            door.check(door.path(parcel.folder), digest=parcel.digest)
         except UnreachableError:
             raise
         except DoorError as error:
@@ -87,7 +87,7 @@ def bring(parcel: Parcel, door: Door, seen: Seen) -> None:
         else:
             return
     by_rsync = seen.has_rsync and has_rsync()
-    incoming = door.make_incoming()
+    incoming = door.path(f"{INCOMING}{uuid4().hex[:12]}")
     try:
         _say(door, f"copying {parcel.folder} by {'rsync' if by_rsync else 'tar'}")
         door.send(parcel, incoming, by_rsync=by_rsync, like=seen.current)
@@ -161,12 +161,12 @@ def prune(door: Door, current: str, previous: str) -> str:
     The current one and the previous one stay, and so does everything that somebody put there by hand.
     """
     try:
-        door.mark_used(current)
-        kept = [each for each in door.bundles() if each in (current, previous) or DEPLOYED.fullmatch(each)]
+        kept = [each for each in door.tidy(current) if each in (current, previous) or DEPLOYED.fullmatch(each)]
         # The current and the previous one count first, wherever their dates put them.
         kept.sort(key=lambda each: each not in (current, previous))
         gone = kept[door.settings.keep :]
-        door.remove(gone)
+        if gone:
+            door.remove([door.path(each) for each in gone])
     except DoorError as error:
         return f"in service, but old bundles could not be removed: {_reason(error)}"
     return f"in service; removed {', '.join(gone)}" if gone else "in service"
@@ -224,7 +224,7 @@ def _reason(error: Exception) -> str:
 
 def _discard(door: Door, incoming: str) -> None:
     try:
-        door.discard(incoming)
+        door.remove([incoming])
     except DoorError as error:
         _LOG.warning("%s: %s is left behind: %s", door.name, incoming, _reason(error))
 

@@ -61,12 +61,12 @@ class Door:
 
     def look(self, bundle: str) -> Seen:
         """What is there, and whether the folder ``bundle`` is."""
-        models, pointer = shlex.quote(self.settings.models), shlex.quote(self._model("current"))
+        models, pointer = shlex.quote(self.settings.models), shlex.quote(self.path("current"))
         said = self.remote.run(
             f"test -d {models} || {{ echo 'there is no models folder' >&2; exit 1; }}\n"
             f"test -w {models} || {{ echo 'the models folder is not writable for this user' >&2; exit 1; }}\n"
             f"printf 'current=%s\\n' \"$(test ! -f {pointer} || head -n 1 {pointer})\"\n"
-            f"test ! -d {shlex.quote(self._model(bundle))} || echo holds\n"
+            f"test ! -d {shlex.quote(self.path(bundle))} || echo holds\n"
             "! command -v rsync >/dev/null || echo rsync\n"
         ).splitlines()
         current = next((line.partition("=")[2] for line in said if line.startswith("current=")), "")
@@ -91,17 +91,9 @@ class Door:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise self._unclear(said) from error
 
-    def make_incoming(self) -> str:
-        """A new hidden folder below models; its path."""
-        template = shlex.quote(self._model(f"{INCOMING}XXXXXXXX"))
-        made = self.remote.run(f'path=$(mktemp -d {template}) && chmod 755 "$path" && echo "$path"').strip()
-        if INCOMING not in made:
-            raise self._unclear(made)
-        return made
-
     def send(self, parcel: Parcel, incoming: str, *, by_rsync: bool, like: str) -> None:
-        """The parcel's files into ``incoming``; ``like``: the bundle there that most files may be equal to."""
-        self.remote.send(parcel, incoming, by_rsync=by_rsync, like=self._model(like) if like else "")
+        """The parcel's files into the new folder ``incoming``; ``like``: the bundle there that is most like it."""
+        self.remote.send(parcel, incoming, by_rsync=by_rsync, like=self.path(like) if like else "")
 
     def check(self, path: str, *, digest: str) -> None:
         """Have the door verify the bundle ``path`` on its own runtime, and that it is the one of ``digest``."""
@@ -121,7 +113,7 @@ class Door:
 
     def place(self, incoming: str, bundle: str) -> None:
         """Give the verified folder ``incoming`` its name; a damaged one of that name goes."""
-        old, new, final = (shlex.quote(each) for each in (f"{incoming}.old", incoming, self._model(bundle)))
+        old, new, final = (shlex.quote(each) for each in (f"{incoming}.old", incoming, self.path(bundle)))
         self.remote.run(f"test ! -e {final} || mv -T {final} {old}\nmv -T {new} {final} && rm -rf -- {old}")
 
     def use(self, bundle: str) -> str:
@@ -136,29 +128,24 @@ class Door:
         """Ask the daemon to read its bundle again; the answer is in :meth:`health`."""
         self.remote.run(self.settings.reload_command)
 
-    def bundles(self) -> list[str]:
-        """Folders below models, hidden ones left out: the one that came or was used last first."""
+    def tidy(self, used: str) -> list[str]:
+        """Bundles below models by age, ``used`` first as the one used last. What deployments that were cut off left
+        there more than a day ago is removed."""
         models = shlex.quote(self.settings.models)
-        said = self.remote.run(f"find {models}/ -mindepth 1 -maxdepth 1 -type d ! -name '.*' -printf '%T@ %f\\n'")
+        said = self.remote.run(
+            f"touch -- {shlex.quote(self.path(used))} || exit 1\n"
+            f"find {models}/ -mindepth 1 -maxdepth 1 -type d -name '{INCOMING}*' -mmin +1440 -exec rm -rf -- {{}} + && "
+            f"find {models}/ -mindepth 1 -maxdepth 1 -type d ! -name '.*' -printf '%T@ %f\\n'"
+        )
         dated = [line.split(" ", maxsplit=1) for line in said.splitlines()]
         return [name for _, name in sorted(dated, key=lambda each: float(each[0]), reverse=True)]
 
-    def mark_used(self, bundle: str) -> None:
-        """Make ``bundle`` the first of :meth:`bundles`."""
-        self.remote.run(f"touch -- {shlex.quote(self._model(bundle))}")
+    def remove(self, paths: Sequence[str]) -> None:
+        """Remove these folders."""
+        self.remote.run(f"rm -rf -- {shlex.join(paths)}")
 
-    def remove(self, bundles: Sequence[str]) -> None:
-        """Remove these, and what deployments that were cut off left more than a day ago."""
-        models = shlex.quote(self.settings.models)
-        paths = " ".join(shlex.quote(self._model(each)) for each in bundles)
-        stale = f"find {models}/ -mindepth 1 -maxdepth 1 -type d -name '{INCOMING}*' -mmin +1440 -exec rm -rf -- {{}} +"
-        self.remote.run(f"rm -rf -- {paths}\n{stale}" if paths else stale)
-
-    def discard(self, incoming: str) -> None:
-        """Remove an incoming folder."""
-        self.remote.run(f"rm -rf -- {shlex.quote(incoming)}")
-
-    def _model(self, name: str) -> str:
+    def path(self, name: str) -> str:
+        """Of a folder below models."""
         return str(PurePosixPath(self.settings.models) / name)
 
     def _device(self, *arguments: str) -> str:

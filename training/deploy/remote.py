@@ -83,13 +83,13 @@ class Remote:
         return said[1]
 
     def send(self, parcel: Parcel, into: str, *, by_rsync: bool, like: str) -> None:
-        """Copy the parcel's files into the existing, empty folder ``into`` (below the door's folder, or absolute).
+        """Copy the parcel's files into the new folder ``into`` (below the door's folder, or absolute).
 
         ``by_rsync`` files equal to those in the folder ``like`` there are copied on the door itself, without it
         everything goes as a tar archive over ssh. Raises as :meth:`run`.
         """
         if not by_rsync:
-            script = f"tar -x -f - --no-same-owner -C {shlex.quote(into)}"
+            script = f"mkdir -- {shlex.quote(into)} && tar -x -f - --no-same-owner -C {shlex.quote(into)}"
             self.run(script, stdin=parcel.as_tar(), timeout_seconds=COPY_SECONDS)
             return
         folder = PurePosixPath(self.settings.folder)

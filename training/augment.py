@@ -1,22 +1,37 @@
-"""What the world does to a voice, on the waveform, train side only: noise, rooms, a door phone's band, few words.
+"""What the world does to a voice, drawn at random, on the waveform, train side only.
 
-Every draw comes from the generator that is passed in. Sound is float32 at 16 kHz, full scale 1.
+The transforms stand in :data:`CHAIN` in the order in which sound meets them: the speaker, the room, the street, the
+microphone, the line. Each has a probability and a range in the recipe's ``[augment]``, and every draw comes from the
+generator that is passed in. ``python -m training augment --listen`` lets each be heard.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 
-from device.sound.pcm import CLIP_SAMPLES, FULL_SCALE, SAMPLE_RATE_HZ, Samples
-from device.sound.segmenter import repeat_to_clip
+from device.sound.pcm import CLIP_SAMPLES, FULL_SCALE, Samples
+from training.effects import (
+    Sound,
+    at_level,
+    at_pace,
+    at_pitch,
+    clipped,
+    coloured_noise,
+    few_words,
+    in_room,
+    made_up_room,
+    through_door_phone,
+    through_mu_law,
+    through_opus,
+    to_int16,
+    to_sound,
+    with_noise,
+)
 from training.recipe import Augment
-
-Sound = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,52 +43,35 @@ class Surroundings:
     babble: NDArray[np.int16]
 
 
+@dataclass(frozen=True, slots=True)
+class Transform:
+    """One thing that may happen: with the probability ``chance`` finds in the recipe, ``apply`` does it; ``told`` is
+    its range in words."""
+
+    name: str
+    chance: Callable[[Augment], float]
+    told: Callable[[Augment], str]
+    apply: Callable[[Sound, Surroundings, Augment, np.random.Generator], Sound]
+
+
 def augment(samples: Samples, surroundings: Surroundings, spec: Augment, rng: np.random.Generator) -> Samples:
     """One randomly changed copy of a clip, int16 ``(48000,)``. Never louder than full scale."""
-    sound = (samples / FULL_SCALE).astype(np.float32)
-    if rng.random() < spec.short_probability:
-        sound = few_words(sound, seconds=rng.uniform(1.0, 2.5), rng=rng)
-    if rng.random() < spec.room_probability:
-        sound = in_room(sound, draw_room(surroundings.rooms, rng))
-    if rng.random() < spec.noise_probability:
-        sound = with_noise(sound, draw_noise(surroundings, rng), snr_db=rng.uniform(spec.snr_low_db, spec.snr_high_db))
-    if rng.random() < spec.telephone_probability:
-        sound = through_door_phone(sound, low_hz=rng.uniform(150, 400), high_hz=rng.uniform(3000, 4000))
-    return to_int16(at_level(sound, gain_db=rng.uniform(spec.gain_low_db, spec.gain_high_db)))
+    sound = to_sound(samples)
+    for each in CHAIN:
+        if rng.random() < each.chance(spec):
+            sound = each.apply(sound, surroundings, spec, rng)
+    return to_int16(at_level(sound, gain_db=0.0))
 
 
-def few_words(sound: Sound, *, seconds: float, rng: np.random.Generator) -> Sound:
-    """Only ``seconds`` of the clip, repeated as the door fills a short utterance."""
-    length = int(seconds * SAMPLE_RATE_HZ)
-    start = int(rng.integers(0, CLIP_SAMPLES - length + 1))
-    piece = np.rint(sound[start : start + length] * FULL_SCALE).clip(-32768, 32767).astype(np.int16)
-    return (repeat_to_clip(piece) / FULL_SCALE).astype(np.float32)
-
-
-def in_room(sound: Sound, response: Sound) -> Sound:
-    """The clip heard through a room response, aligned to its direct sound, at the level it had before."""
-    direct = int(np.argmax(np.abs(response)))
-    wet = signal.fftconvolve(sound, response[direct:])[: len(sound)]
-    return (wet * (_rms(sound) / max(_rms(wet), 1e-9))).astype(np.float32)
-
-
-def draw_room(rooms: Sequence[Sound], rng: np.random.Generator) -> Sound:
-    """A measured response, or one of exponentially decaying noise with 0.1 to 0.7 s of reverberation time."""
+def draw_room(rooms: Sequence[Sound], spec: Augment, rng: np.random.Generator) -> Sound:
+    """A measured response, or one made up."""
     if rooms and rng.random() < 0.5:
         return rooms[int(rng.integers(len(rooms)))]
-    reverberation_seconds = rng.uniform(0.1, 0.7)
-    times = np.arange(int(reverberation_seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
-    # 60 dB down after the reverberation time: exp(-6.9 t / T60) in amplitude.
-    tail = rng.standard_normal(len(times)) * np.exp(-6.908 * times / reverberation_seconds)
-    response = tail * 10 ** (rng.uniform(-15.0, -3.0) / 20.0) / np.sqrt(np.sum(tail**2))
-    response[0] = 1.0
-    return response.astype(np.float32)
-
-
-def with_noise(sound: Sound, noise: Sound, *, snr_db: float) -> Sound:
-    """The clip with ``noise`` (same length) at a signal-to-noise ratio in dB over the whole clip."""
-    wanted = _rms(sound) * 10 ** (-snr_db / 20.0)
-    return (sound + noise * (wanted / max(_rms(noise), 1e-9))).astype(np.float32)
+    return made_up_room(
+        reverberation_seconds=rng.uniform(spec.room_low_seconds, spec.room_high_seconds),
+        tail_db=rng.uniform(-15.0, -3.0),
+        rng=rng,
+    )
 
 
 def draw_noise(surroundings: Surroundings, rng: np.random.Generator) -> Sound:
@@ -85,32 +83,62 @@ def draw_noise(surroundings: Surroundings, rng: np.random.Generator) -> Sound:
         return np.resize(np.roll(noise, -start), CLIP_SAMPLES)
     if choice < 0.8 and len(surroundings.babble):
         voices = rng.integers(len(surroundings.babble), size=int(rng.integers(3, 7)))
-        return (surroundings.babble[voices].astype(np.float32) / FULL_SCALE).mean(axis=0)
+        babble: Sound = (surroundings.babble[voices] / np.float32(FULL_SCALE)).mean(axis=0)
+        return babble
     return coloured_noise(exponent=rng.uniform(0.0, 2.0), rng=rng)
 
 
-def coloured_noise(*, exponent: float, rng: np.random.Generator) -> Sound:
-    """3 s of noise whose power falls as 1 / frequency ** exponent (0 white, 1 pink, 2 brown)."""
-    spectrum = np.fft.rfft(rng.standard_normal(CLIP_SAMPLES))
-    shape = np.maximum(np.arange(len(spectrum)), 20) ** (-exponent / 2.0)
-    return np.fft.irfft(spectrum * shape, CLIP_SAMPLES).astype(np.float32)
+def _short(sound: Sound, _: Surroundings, spec: Augment, rng: np.random.Generator) -> Sound:
+    return few_words(sound, seconds=rng.uniform(spec.short_low_seconds, spec.short_high_seconds), rng=rng)
 
 
-def through_door_phone(sound: Sound, *, low_hz: float, high_hz: float) -> Sound:
-    """The band of a door phone: a fourth-order Butterworth band-pass."""
-    sections = signal.butter(4, (low_hz, high_hz), btype="bandpass", fs=SAMPLE_RATE_HZ, output="sos")
-    return signal.sosfilt(sections, sound).astype(np.float32)
+def _pitch(sound: Sound, _: Surroundings, spec: Augment, rng: np.random.Generator) -> Sound:
+    return at_pitch(sound, semitones=rng.uniform(-spec.pitch_semitones, spec.pitch_semitones))
 
 
-def at_level(sound: Sound, *, gain_db: float) -> Sound:
-    """Louder or quieter by ``gain_db``, held below full scale."""
-    gain = 10 ** (gain_db / 20.0)
-    return sound * min(gain, 0.99 / max(float(np.abs(sound).max()), 1e-9))
+def _pace(sound: Sound, _: Surroundings, spec: Augment, rng: np.random.Generator) -> Sound:
+    return at_pace(sound, rate=rng.uniform(spec.pace_low, spec.pace_high))
 
 
-def to_int16(sound: Sound) -> Samples:
-    return np.clip(np.rint(sound * FULL_SCALE), -32768, 32767).astype(np.int16)
+def _room(sound: Sound, surroundings: Surroundings, spec: Augment, rng: np.random.Generator) -> Sound:
+    return in_room(sound, draw_room(surroundings.rooms, spec, rng))
 
 
-def _rms(sound: NDArray[np.floating]) -> float:
-    return float(np.sqrt(np.mean(np.square(sound, dtype=np.float64))))
+def _noise(sound: Sound, surroundings: Surroundings, spec: Augment, rng: np.random.Generator) -> Sound:
+    return with_noise(sound, draw_noise(surroundings, rng), snr_db=rng.uniform(spec.snr_low_db, spec.snr_high_db))
+
+
+def _clipping(sound: Sound, _: Surroundings, spec: Augment, rng: np.random.Generator) -> Sound:
+    return clipped(sound, gain_db=rng.uniform(spec.clipping_low_db, spec.clipping_high_db))
+
+
+def _phone(sound: Sound, _: Surroundings, __: Augment, rng: np.random.Generator) -> Sound:
+    return through_door_phone(sound, low_hz=rng.uniform(150, 400), high_hz=rng.uniform(3000, 4000))
+
+
+def _codec(sound: Sound, _: Surroundings, spec: Augment, rng: np.random.Generator) -> Sound:
+    if rng.random() < 0.5:
+        return through_mu_law(sound)
+    return through_opus(sound, compression=rng.uniform(spec.opus_low_compression, spec.opus_high_compression))
+
+
+def _gain(sound: Sound, _: Surroundings, spec: Augment, rng: np.random.Generator) -> Sound:
+    return at_level(sound, gain_db=rng.uniform(spec.gain_low_db, spec.gain_high_db))
+
+
+CHAIN = (
+    Transform("short", lambda s: s.short_probability,
+              lambda s: f"{s.short_low_seconds:g} to {s.short_high_seconds:g} s of speech, repeated", _short),
+    Transform("pitch", lambda s: s.pitch_probability, lambda s: f"up to {s.pitch_semitones:g} semitones", _pitch),
+    Transform("pace", lambda s: s.pace_probability, lambda s: f"{s.pace_low:g} to {s.pace_high:g} times", _pace),
+    Transform("room", lambda s: s.room_probability, lambda s: "a measured room, or one made up with "
+              f"{s.room_low_seconds:g} to {s.room_high_seconds:g} s of reverberation", _room),
+    Transform("noise", lambda s: s.noise_probability, lambda s: "recorded, babble or coloured, at "
+              f"{s.snr_low_db:g} to {s.snr_high_db:g} dB", _noise),
+    Transform("clipping", lambda s: s.clipping_probability,
+              lambda s: f"{s.clipping_low_db:g} to {s.clipping_high_db:g} dB beyond full scale", _clipping),
+    Transform("phone", lambda s: s.telephone_probability, lambda s: "from 150-400 Hz to 3000-4000 Hz", _phone),
+    Transform("codec", lambda s: s.codec_probability, lambda s: "mu-law at 8 kHz, or Opus at a compression of "
+              f"{s.opus_low_compression:g} to {s.opus_high_compression:g}", _codec),
+    Transform("gain", lambda s: 1.0, lambda s: f"{s.gain_low_db:g} to {s.gain_high_db:g} dB", _gain),
+)  # fmt: skip

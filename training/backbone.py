@@ -7,6 +7,7 @@ strangers as an embedding; ``manifest.json``: specs, tensors, who was learnt fro
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -83,6 +84,23 @@ class Embedder:
             tuple(each.speaker for each in clips),
             tuple(each.session for each in clips),
         )
+
+
+def write_voices(path: Path, voices: Voices) -> None:
+    """Keep embeddings, so that a later run does not compute them again; exact, with names as they are."""
+    fresh = path.with_suffix(".new")
+    speakers, sessions = np.array(voices.speakers, dtype=np.str_), np.array(voices.sessions, dtype=np.str_)
+    fresh.write_bytes(
+        npz_bytes(embeddings=voices.embeddings, weights=voices.weights, speakers=speakers, sessions=sessions)
+    )
+    os.replace(fresh, path)
+
+
+def read_voices(path: Path) -> Voices:
+    """What :func:`write_voices` kept."""
+    arrays = npz_arrays(path.read_bytes())
+    speakers, sessions = (tuple(arrays[key].tolist()) for key in ("speakers", "sessions"))
+    return Voices(arrays["embeddings"], arrays["weights"], speakers, sessions)
 
 
 def cohort_of(voices: Voices) -> Embedding:

@@ -114,7 +114,9 @@ def choose_thresholds(
 ) -> Thresholds:
     """Thresholds for this household, at which **each** population of validation strangers keeps the target.
 
-    ``same_speaker`` are normalised same-speaker similarities of the validation speakers, for ``refuse_llr``.
+    ``same_speaker`` are normalised same-speaker similarities of the validation speakers, for ``refuse_llr``. Raises
+    :class:`DataError` when the strangers are too few for the target: by the rule of three, ``3 / target_far`` visits
+    without one opening are what it takes to state that share with 95 % confidence (Hanley and Lippman-Hand, 1983).
     """
     open_llr, separate_peaks = LOWEST_OPEN_LLR, []
     for strangers in populations:
@@ -125,6 +127,16 @@ def choose_thresholds(
         # Both counts must keep the target: the overlapping one for smoothness, the separate one for the bound.
         open_llr = max(open_llr, threshold_at_far(every, target_far), threshold_at_far(separate, target_far))
         separate_peaks.append(separate)
+    most = max(len(each) for each in separate_peaks)
+    needed = int(np.ceil(3.0 / target_far))
+    if most < needed:
+        raise DataError(
+            "too few strangers to choose thresholds for this target",
+            where="decision.target_far",
+            received=f"{target_far:g}, {most} visits",
+            allowed=f"{needed} visits for it, or a target of at least {3.0 / most:.2g}",
+            next_step="add people to others/, or aim at a higher false accept rate",
+        )
     accepted = [int(np.sum(each >= open_llr)) for each in separate_peaks]
     bounds = [clopper_pearson_upper(errors, len(each)) for errors, each in zip(accepted, separate_peaks, strict=True)]
     own = head.calibration.slope * same_speaker + head.calibration.intercept

@@ -11,6 +11,7 @@ from pathlib import Path
 from device.errors import VoicelatchError
 from training.corpus.household import add_parser as add_household
 from training.corpus.table import add_parser as add_index
+from training.listen import add_parser as add_augment
 from training.progress import Bars
 
 EXIT_CODES = (
@@ -25,13 +26,14 @@ def _run(arguments: argparse.Namespace) -> int:
 
     recipe = read_recipe(arguments.recipe)
     with Bars() as bars:
-        outcome = run(recipe, runs=arguments.runs, progress=bars, say=print)
+        outcome = run(recipe, runs=arguments.runs, progress=bars, say=print, force=arguments.force)
     limits = outcome.bundle.thresholds
     print(f"bundle {outcome.bundle.path}: residents {', '.join(outcome.bundle.residents)}")
     print(
         f"opens at {limits.open_llr:+.2f}, refuses at {limits.refuse_llr:+.2f}; false accepts on validation strangers "
         f"at most {limits.target_far:.2%} of visits (95 % bound {limits.far_upper_bound:.2%})"
     )
+    print("\n".join(outcome.stages))
     if outcome.figures:
         door = outcome.figures["door"]
         for who, told in door.items():
@@ -54,6 +56,14 @@ def _line(told: dict[str, dict[str, float]]) -> str:
 
     names = {"EER": "eer", "FRR@FAR1%": "frr_at_far_1pct", "FRR@FAR0.1%": "frr_at_far_01pct"}
     return "  ".join(one(name, key) for name, key in names.items())
+
+
+def _roll_back(arguments: argparse.Namespace) -> int:
+    from training.versions import roll_back
+
+    left, reached = roll_back(arguments.models)
+    print(f"{arguments.models}/current: {left} -> {reached}")
+    return 0
 
 
 def _demo_recordings(arguments: argparse.Namespace) -> int:
@@ -83,8 +93,17 @@ def build_parser() -> argparse.ArgumentParser:
     )
     runner.add_argument("recipe", type=Path, help="a TOML recipe")
     runner.add_argument("--runs", type=Path, default=Path("runs"), help="where stages are kept (default: runs)")
+    runner.add_argument("--force", action="store_true", help="publish even if it is worse than the bundle in service")
+    back = add(
+        "rollback",
+        _roll_back,
+        "Let models/current name the version before.",
+        "python -m training rollback",
+    )
+    back.add_argument("--models", type=Path, default=Path("models"), help="the models folder (default: models)")
     add_household(commands)
     add_index(commands)
+    add_augment(commands)
     demo = add(
         "demo-recordings",
         _demo_recordings,
@@ -105,8 +124,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     except VoicelatchError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-
-
-def train_main() -> int:
-    """The ``train`` console script."""
-    return main(["run", *sys.argv[1:]])

@@ -6,48 +6,72 @@ log-likelihood ratio of any resident, as the door sees it; a visit is up to ``ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 
 from device.sound.logmel import LogMel
-from device.sound.pcm import FULL_SCALE
+from device.sound.pcm import Samples
 from device.verdict.bundle import Bundle
 from device.verdict.interpreter import unit_length
-from device.verdict.policy import PolicySpec, PolicyState, judge
 from device.verdict.scorer import Scorer, clip_weight
-from device.verdict.values import Outcome, Score
-from training.augment import Sound, at_level, few_words, in_room, through_door_phone, to_int16, with_noise
+from device.verdict.values import Score
+from training.at_the_door import hold_visits, listen_long, tell_visits
 from training.calibrate import peaks, visits
 from training.clips import SpokenClip
+from training.conditions import conditions
 from training.corpus.index import Progress
-from training.metrics import BySpeaker, bootstrap_by_speaker, eer, far_at, frr_at, frr_at_far, min_dcf, pooled
+from training.effects import Sound
+from training.metrics import (
+    BySpeaker,
+    bootstrap_by_speaker,
+    confusion,
+    eer,
+    f1_allowed,
+    far_at,
+    frr_at,
+    frr_at_far,
+    log_likelihood_ratio_cost,
+    min_dcf,
+    pooled,
+)
 
 Figures = dict[str, Any]
-Change = Callable[[SpokenClip, np.random.Generator], SpokenClip]
+CLIPS_PER_TASK = 64
+FARS = {"frr_at_far_1pct": 0.01, "frr_at_far_01pct": 0.001}
 
 
-def evaluate(
-    bundle: Bundle,
-    residents: Sequence[SpokenClip],
-    strangers: Sequence[SpokenClip],
-    *,
-    float_network: Any | None,
-    noises: Sequence[Sound],
-    rooms: Sequence[Sound],
-    seed: int,
-    progress: Progress,
-) -> Figures:
-    """All figures of one bundle, ready for JSON. ``residents`` must be of other sessions than the enrolment.
+@dataclass(frozen=True, slots=True, eq=False)
+class TestSet:
+    """Who is tested with what. ``residents`` are of other sessions than the enrolment, ``strangers`` of people nobody
+    learnt from; ``noises`` and ``rooms`` are ones that training never used; ``speech`` are long recordings of
+    strangers, ``sounds`` of noise, int16 at 16 kHz, gone through once (either may be empty)."""
+
+    residents: Sequence[SpokenClip]
+    strangers: Sequence[SpokenClip]
+    noises: Sequence[Sound] = ()
+    rooms: Sequence[Sound] = ()
+    speech: Iterable[Samples] = ()
+    sounds: Iterable[Samples] = ()
+
+    # Not a test, whatever its name begins with.
+    __test__ = False
+
+
+def evaluate(bundle: Bundle, tested: TestSet, *, float_network: Any | None, seed: int, progress: Progress) -> Figures:
+    """All figures of one bundle, ready for JSON.
 
     ``float_network`` is the Keras network the bundle was quantized from, or None where it is not at hand. Its figures
     differ in the clips on trial alone: enrolment, cohort, calibration and thresholds stay those of the int8 network.
     """
-    scorer = Scorer(bundle)
+    residents, strangers = tested.residents, tested.strangers
     everybody = [*residents, *strangers]
-    scores = _score_all(scorer, everybody, progress, "evaluate")
+    scores = score_clips(bundle, everybody, progress, label="evaluate")
     inside, outside = scores[: len(residents)], scores[len(residents) :]
     figures: Figures = {
         "counts": {
@@ -57,80 +81,60 @@ def evaluate(
             "stranger_clips": len(strangers),
         },
         "int8": _rates(residents, inside, strangers, outside, bundle, seed=seed),
-        "door": _door(bundle, residents, inside, strangers, outside),
+        "door": {
+            "residents": tell_visits(hold_visits(bundle, residents, inside)),
+            "strangers": tell_visits(hold_visits(bundle, strangers, outside)),
+        },
         "per_person": _per_person(bundle, residents, inside, strangers, outside),
         "scores": {
             "residents": [round(each.best.llr, 3) for each in inside],
             "strangers": [round(each.best.llr, 3) for each in outside],
         },
         "conditions": {},
+        "long": {},
     }
     if float_network is not None:
         float_scores = _float_scores(float_network, bundle, everybody)
         figures["float"] = _rates(
             residents, float_scores[: len(residents)], strangers, float_scores[len(residents) :], bundle, seed=seed
         )
-    for name, change in conditions(noises, rooms).items():
+    for name, change in conditions(tested.noises, tested.rooms).items():
         rng = np.random.default_rng(seed)
         changed = [change(each, rng) for each in everybody]
-        heard = _score_all(scorer, changed, progress, name)
-        told = _rates(
-            residents, heard[: len(residents)], strangers, heard[len(residents) :], bundle, seed=seed, draws=0
-        )
-        figures["conditions"][name] = told
+        heard = score_clips(bundle, changed, progress, label=name)
+        first, rest = heard[: len(residents)], heard[len(residents) :]
+        figures["conditions"][name] = {
+            **_rates(residents, first, strangers, rest, bundle, seed=seed, draws=0),
+            "accepted": _accepted(bundle, residents, first),
+        }
+    for name, recordings in (("strangers", tested.speech), ("noise", tested.sounds)):
+        heard_long = listen_long(bundle, recordings)
+        if heard_long["hours"] > 0:
+            figures["long"][name] = heard_long
     return figures
 
 
-def conditions(noises: Sequence[Sound], rooms: Sequence[Sound]) -> dict[str, Change]:
-    """What is done to the test clips, by name. Noises and rooms are ones that training never used."""
+def score_clips(bundle: Bundle, clips: Sequence[SpokenClip], progress: Progress, *, label: str) -> list[Score]:
+    """What the door makes of each clip, in order; shared among the machine's cores, a scorer each."""
+    workers = max(1, min(os.cpu_count() or 1, len(clips) // CLIPS_PER_TASK))
+    # Threads, not processes: the network and numpy's transforms run outside the interpreter's lock.
+    idle: SimpleQueue[Scorer] = SimpleQueue()
+    for _ in range(workers):
+        idle.put(Scorer(bundle))
 
-    def noisy(snr_db: float) -> Change:
-        def change(spoken: SpokenClip, rng: np.random.Generator) -> SpokenClip:
-            noise = noises[int(rng.integers(len(noises)))]
-            sound = _sound(spoken)
-            placed = np.resize(np.roll(noise, -int(rng.integers(len(noise)))), len(sound))
-            return _sounding(spoken, with_noise(sound, placed, snr_db=snr_db))
+    def score(part: Sequence[SpokenClip]) -> list[Score]:
+        scorer = idle.get()
+        try:
+            return [scorer.score(each.clip) for each in part]
+        finally:
+            idle.put(scorer)
 
-        return change
-
-    def in_a_room(spoken: SpokenClip, rng: np.random.Generator) -> SpokenClip:
-        return _sounding(spoken, in_room(_sound(spoken), rooms[int(rng.integers(len(rooms)))]))
-
-    def door_phone(spoken: SpokenClip, _rng: np.random.Generator) -> SpokenClip:
-        return _sounding(spoken, through_door_phone(_sound(spoken), low_hz=300.0, high_hz=3400.0))
-
-    def short(seconds: float) -> Change:
-        def change(spoken: SpokenClip, rng: np.random.Generator) -> SpokenClip:
-            cut = _sounding(spoken, few_words(_sound(spoken), seconds=seconds, rng=rng))
-            # As the door marks such a clip, so that its evidence weighs what it weighs there.
-            speech_seconds = min(seconds, spoken.clip.speech_seconds)
-            return replace(cut, clip=replace(cut.clip, filled=True, speech_seconds=speech_seconds))
-
-        return change
-
-    found: dict[str, Change] = {}
-    if noises:
-        found |= {f"noise {snr_db:g} dB": noisy(snr_db) for snr_db in (20.0, 10.0, 5.0)}
-    if rooms:
-        found["in a room"] = in_a_room
-    found["door phone"] = door_phone
-    return found | {f"{seconds} s of speech": short(seconds) for seconds in (2.0, 1.5, 1.0)}
-
-
-def _sound(spoken: SpokenClip) -> Sound:
-    return (spoken.clip.samples / FULL_SCALE).astype(np.float32)
-
-
-def _sounding(spoken: SpokenClip, sound: Sound) -> SpokenClip:
-    """The same clip with another sound, held below full scale."""
-    return replace(spoken, clip=replace(spoken.clip, samples=to_int16(at_level(sound, gain_db=0.0))))
-
-
-def _score_all(scorer: Scorer, clips: Sequence[SpokenClip], progress: Progress, label: str) -> list[Score]:
-    found = []
-    for count, each in enumerate(clips, start=1):
-        found.append(scorer.score(each.clip))
-        progress(label, count, len(clips))
+    found: list[Score] = []
+    parts = [clips[start : start + CLIPS_PER_TASK] for start in range(0, len(clips), CLIPS_PER_TASK)]
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        for scores in pool.map(score, parts):
+            found += scores
+            progress(label, len(found), len(clips))
     return found
 
 
@@ -173,9 +177,9 @@ def _rates(
     """EER and FRR at two FARs, for single clips and for visits, with intervals by person where ``draws`` > 0."""
     statistics: dict[str, Callable[[Any, Any], float]] = {
         "eer": eer,
-        "frr_at_far_1pct": lambda wanted, others: frr_at_far(wanted, others, 0.01),
-        "frr_at_far_01pct": lambda wanted, others: frr_at_far(wanted, others, 0.001),
+        **{name: _frr_at(far) for name, far in FARS.items()},
         "min_dcf": min_dcf,
+        "cllr": log_likelihood_ratio_cost,
     }
     made: Figures = {}
     most = bundle.thresholds.max_clips
@@ -189,43 +193,28 @@ def _rates(
             if draws:
                 rng = np.random.default_rng(seed)
                 value["low"], value["high"] = bootstrap_by_speaker(wanted, others, statistic, rng=rng, draws=draws)
+            if name in FARS:
+                # How many strangers' trials such a rate rests on: below one it says nothing.
+                value["strangers_behind_it"] = FARS[name] * len(pooled(others))
             made[unit][name] = value
+        trials = pooled(wanted), pooled(others), bundle.thresholds.open_llr
         made[unit]["at_threshold"] = {
             "far": far_at(pooled(others), bundle.thresholds.open_llr),
             "frr": frr_at(pooled(wanted), bundle.thresholds.open_llr),
+            "f1": f1_allowed(*trials),
+            **confusion(*trials),
         }
     return made
 
 
-def _door(
-    bundle: Bundle,
-    residents: Sequence[SpokenClip],
-    inside: Sequence[Score],
-    strangers: Sequence[SpokenClip],
-    outside: Sequence[Score],
-) -> Figures:
-    """The policy itself on every visit: how many opened."""
-    spec = PolicySpec(
-        open_llr=bundle.thresholds.open_llr,
-        refuse_llr=bundle.thresholds.refuse_llr,
-        max_clips=bundle.thresholds.max_clips,
-    )
-    told: Figures = {}
-    for who, clips, scores in (("residents", residents, inside), ("strangers", strangers, outside)):
-        who_spoke, when = [each.speaker for each in clips], [each.session for each in clips]
-        each_visit = visits(who_spoke, when, max_clips=spec.max_clips)
-        opened = [_opens(spec, [scores[row] for row in rows]) for rows in each_visit]
-        told[who] = {"visits": len(opened), "opened": sum(opened), "share": float(np.mean(opened))}
-    return told
+def _frr_at(far: float) -> Callable[[Any, Any], float]:
+    return lambda wanted, others: frr_at_far(wanted, others, far)
 
 
-def _opens(spec: PolicySpec, scores: Sequence[Score]) -> bool:
-    state = PolicyState()
-    for count, score in enumerate(scores):
-        state, decision = judge(spec, state, score, now_seconds=3.0 * count)
-        if decision.outcome in (Outcome.OPEN, Outcome.REFUSE):
-            return decision.opens
-    return False
+def _accepted(bundle: Bundle, residents: Sequence[SpokenClip], scores: Sequence[Score]) -> dict[str, float]:
+    """The share of each resident's single clips that would open alone."""
+    by_person = _by_speaker(residents, scores)
+    return {name: float(np.mean(values >= bundle.thresholds.open_llr)) for name, values in by_person.items()}
 
 
 def _per_person(

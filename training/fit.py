@@ -8,7 +8,6 @@ clip, the student hears the augmented one. The checkpoint kept is the best by FR
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,66 +18,15 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from training.examples import NO_SPEAKER, SHARD_CLIPS
+from training.batches import Batches
+from training.corpus.index import Progress
+from training.examples import NO_SPEAKER
 from training.metrics import eer, frr_at_far, pooled, trials_between
 from training.networks.backbone import build
 from training.recipe import Backbone
+from training.tracking import Tracker
 
 VALIDATION_ENROLLED = 3
-
-
-class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Random variants of all clips, in a new order each epoch, cropped in time and masked (Park et al. 2019).
-
-    Yields ``{"features": (b, crop, bands), "labels": (b,), "teacher": (b, d)}``; draws depend on seed and epoch.
-    """
-
-    def __init__(
-        self,
-        shards: Sequence[Path],
-        labels: NDArray[np.int64],
-        teacher: NDArray[np.float32],
-        *,
-        batch_size: int,
-        crop_frames: int,
-        seed: int,
-        first_epoch: int = 0,
-    ) -> None:
-        super().__init__(workers=1, use_multiprocessing=False, max_queue_size=8)
-        self._shards = [np.load(path, mmap_mode="r") for path in shards]
-        self._labels, self._teacher = labels, teacher
-        self._batch_size, self._crop, self._seed = batch_size, crop_frames, seed
-        self._epoch = first_epoch
-        self._shuffle()
-
-    def _shuffle(self) -> None:
-        self._order = np.random.default_rng([self._seed, self._epoch]).permutation(len(self._labels))
-
-    def on_epoch_end(self) -> None:
-        self._epoch += 1
-        self._shuffle()
-
-    def __len__(self) -> int:
-        return len(self._labels) // self._batch_size
-
-    def __getitem__(self, index: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
-        rng = np.random.default_rng([self._seed, self._epoch, index])
-        rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
-        features = np.stack([self._example(int(row), rng) for row in rows])
-        return {"features": features, "teacher": self._teacher[rows]}, self._labels[rows]
-
-    def _example(self, row: int, rng: np.random.Generator) -> NDArray[np.float32]:
-        shard = self._shards[row // SHARD_CLIPS]
-        variant = int(rng.integers(shard.shape[1]))
-        start = int(rng.integers(shard.shape[2] - self._crop + 1))
-        features = shard[row % SHARD_CLIPS, variant, start : start + self._crop].astype(np.float32)
-        if rng.random() < 0.5:
-            band, width = int(rng.integers(features.shape[1] - 8)), int(rng.integers(1, 9))
-            features[:, band : band + width] = 0.0
-        if rng.random() < 0.5:
-            frame, length = int(rng.integers(self._crop - 20)), int(rng.integers(1, 21))
-            features[frame : frame + length] = 0.0
-        return features
 
 
 class Learner(keras.Model):  # type: ignore[misc]
@@ -101,7 +49,11 @@ class Learner(keras.Model):  # type: ignore[misc]
         cosine = tf.matmul(y_pred, tf.math.l2_normalize(self.classes, axis=1), transpose_b=True)
         margin = self.margin * tf.one_hot(labels, tf.shape(cosine)[1])
         logits = self.settings.margin_scale * (cosine - margin)
-        each = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+        # Label smoothing (Szegedy et al., CVPR 2016): a share of the certainty is spread over all classes.
+        smoothing = self.settings.label_smoothing
+        logs = tf.nn.log_softmax(logits)
+        own = tf.reduce_sum(logs * tf.one_hot(labels, tf.shape(cosine)[1]), axis=1)
+        each = -(1.0 - smoothing) * own - smoothing * tf.reduce_mean(logs, axis=1)
         loss = tf.reduce_sum(each * known) / tf.maximum(tf.reduce_sum(known), 1.0)
         if self.settings.teacher:
             agreement = tf.reduce_sum(y_pred * x["teacher"], axis=1)
@@ -118,16 +70,35 @@ class ValidationClips:
 
 
 class Watch(keras.callbacks.Callback):  # type: ignore[misc]
-    """After each epoch: margin warm-up, error rates on validation speakers, the best weights kept, one JSON line."""
+    """Progress, margin warm-up; after each epoch the error rates on validation speakers, the best weights kept, one
+    line for whoever follows, and an early end when nothing gets better."""
 
-    def __init__(self, validation: ValidationClips, whole: Any, folder: Path, *, margin: float, warm_epochs: int):
+    def __init__(
+        self,
+        validation: ValidationClips,
+        whole: Any,
+        folder: Path,
+        *,
+        settings: Backbone,
+        target_far: float,
+        tracker: Tracker,
+        progress: Progress,
+    ) -> None:
         super().__init__()
         self._validation, self._whole, self._folder = validation, whole, folder
-        self._margin, self._warm = margin, warm_epochs
+        self._settings, self._target_far = settings, target_far
+        self._tracker, self._progress = tracker, progress
+        self._warm = max(1, settings.epochs // 3)
         self._log = folder / "epochs.jsonl"
+        self._epoch = 0
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.model.margin.assign(self._margin * min(1.0, epoch / max(self._warm, 1)))
+        self._epoch = epoch
+        self.model.margin.assign(self._settings.margin * min(1.0, epoch / self._warm))
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        steps = self.params["steps"]
+        self._progress("fit", self._epoch * steps + batch + 1, self._settings.epochs * steps)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._whole.set_weights(self.model.backbone.get_weights())
@@ -135,16 +106,32 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         embeddings = raw / np.linalg.norm(raw, axis=1, keepdims=True)
         by_speaker = trials_between(embeddings, self._validation.speakers, enrolled=VALIDATION_ENROLLED)
         targets, nontargets = pooled(by_speaker[0]), pooled(by_speaker[1])
-        now = {"eer": eer(targets, nontargets), "frr_at_far_1pct": frr_at_far(targets, nontargets, 0.01)}
-        earlier = [json.loads(line) for line in self._log.read_text().splitlines()] if self._log.exists() else []
-        best = min((each["frr_at_far_1pct"] for each in earlier), default=2.0)
-        if now["frr_at_far_1pct"] < best:
+        now = {
+            "loss": float((logs or {}).get("loss", 0.0)),
+            "eer": eer(targets, nontargets),
+            "frr_at_target_far": frr_at_far(targets, nontargets, self._target_far),
+        }
+        rates = [each["frr_at_target_far"] for each in epochs_so_far(self._folder)]
+        if now["frr_at_target_far"] < min(rates, default=2.0):
             fresh = self._folder / "best.new.weights.h5"
             self._whole.save_weights(fresh)
             fresh.replace(self._folder / "best.weights.h5")
         with self._log.open("a") as file:
-            file.write(json.dumps({"epoch": epoch, "loss": float((logs or {}).get("loss", 0.0)), **now}) + "\n")
-        print(f"\nepoch {epoch + 1}: validation EER {now['eer']:.2%}, FRR at FAR 1 % {now['frr_at_far_1pct']:.2%}")
+            file.write(json.dumps({"epoch": epoch, **now}) + "\n")
+        self._tracker.tell("epoch", now, step=epoch)
+        if gives_up([*rates, now["frr_at_target_far"]], self._settings.patience):
+            self.model.stop_training = True
+
+
+def epochs_so_far(folder: Path) -> list[dict[str, float]]:
+    """What earlier epochs of this run told."""
+    log = folder / "epochs.jsonl"
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def gives_up(rates: Sequence[float], patience: int) -> bool:
+    """Whether the last ``patience`` epochs brought nothing better than before them; never for a patience of 0."""
+    return 0 < patience < len(rates) and min(rates[-patience:]) >= min(rates[:-patience])
 
 
 def fit_backbone(
@@ -154,8 +141,11 @@ def fit_backbone(
     validation: ValidationClips,
     *,
     settings: Backbone,
+    target_far: float,
     seed: int,
     folder: Path,
+    tracker: Tracker,
+    progress: Progress,
 ) -> Any:
     """Train (or go on training) in ``folder``; return the Keras network for whole clips with the best weights."""
     keras.utils.set_random_seed(seed)
@@ -168,7 +158,7 @@ def fit_backbone(
         return whole
     cropped = build(settings.network, (settings.crop_frames, bands), **sizes)
     learner = Learner(cropped, int(labels.max()) + 1, settings)
-    done = len((folder / "epochs.jsonl").read_text().splitlines()) if (folder / "epochs.jsonl").exists() else 0
+    rates = [each["frr_at_target_far"] for each in epochs_so_far(folder)]
     batches = Batches(
         shards,
         labels,
@@ -176,21 +166,31 @@ def fit_backbone(
         batch_size=settings.batch_size,
         crop_frames=settings.crop_frames,
         seed=seed,
-        first_epoch=done,
+        speaker_balance=settings.speaker_balance,
+        first_epoch=len(rates),
     )
-    steps = len(batches) * settings.epochs
-    rate = keras.optimizers.schedules.CosineDecay(
+    rate = learning_rate(settings, len(batches) * settings.epochs)
+    learner.compile(optimizer=keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=5.0))
+    learner.build({"features": (None, settings.crop_frames, bands), "teacher": (None, teacher.shape[1])})
+    watch = Watch(
+        validation, whole, folder, settings=settings, target_far=target_far, tracker=tracker, progress=progress
+    )
+    backup = keras.callbacks.BackupAndRestore(str(folder / "backup"), save_freq="epoch", delete_checkpoint=False)
+    if not gives_up(rates, settings.patience):
+        learner.fit(batches, epochs=settings.epochs, callbacks=[watch, backup], verbose=0)
+    (folder / "finished").touch()
+    whole.load_weights(folder / "best.weights.h5")
+    return whole
+
+
+def learning_rate(settings: Backbone, steps: int) -> Any:
+    """The learning rate over all ``steps``: constant, or a tenth of them up to it and a cosine down to a hundredth."""
+    if settings.schedule == "constant":
+        return settings.learning_rate
+    return keras.optimizers.schedules.CosineDecay(
         settings.learning_rate / 10,
         steps * 9 // 10,
         alpha=0.01,
         warmup_target=settings.learning_rate,
         warmup_steps=max(1, steps // 10),
     )
-    learner.compile(optimizer=keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=5.0))
-    learner.build({"features": (None, settings.crop_frames, bands), "teacher": (None, teacher.shape[1])})
-    watch = Watch(validation, whole, folder, margin=settings.margin, warm_epochs=max(1, settings.epochs // 3))
-    backup = keras.callbacks.BackupAndRestore(str(folder / "backup"), save_freq="epoch", delete_checkpoint=False)
-    learner.fit(batches, epochs=settings.epochs, callbacks=[watch, backup], verbose=1 if sys.stdout.isatty() else 2)
-    (folder / "finished").touch()
-    whole.load_weights(folder / "best.weights.h5")
-    return whole

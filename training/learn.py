@@ -1,4 +1,4 @@
-"""From split recordings to a trained backbone network: clips, teacher, examples, fit. Each stage is kept on disk."""
+"""From split recordings to an int8 backbone: clips, teacher, examples, fit, int8. Each stage is kept on disk."""
 
 from __future__ import annotations
 
@@ -12,24 +12,34 @@ from numpy.typing import NDArray
 
 from device.errors import DataError
 from device.sound.logmel import LogMel
-from device.sound.pcm import FULL_SCALE
 from training.augment import Surroundings
+from training.backbone import BackboneArtefact, Embedder, cohort_of, read_backbone, write_backbone
 from training.clips import Cutter, SpokenClip, stack
-from training.corpus.index import Progress, load_samples
-from training.corpus.split import Recordings, Split
+from training.corpus.index import Index, Progress, load_samples
+from training.corpus.split import Recordings, Split, speaker_hash
+from training.effects import Sound, to_sound
 from training.examples import NO_SPEAKER, Source, make_examples
 from training.fit import ValidationClips, fit_backbone
-from training.recipe import Recipe, digest
+from training.quantize import quantize
+from training.recipe import Recipe
+from training.stages import Stages
 from training.teacher import teach
+from training.tracking import Tracker
 
 MIN_SPEAKERS = 20
 VALIDATION_CLIPS_PER_SPEAKER = 12
+CALIBRATION_CLIPS = 300
 
 
-def learn(recipe: Recipe, parts: Split, cutter: Cutter, runs: Path, progress: Progress) -> Any:
-    """The Keras backbone for whole clips. Raises :class:`DataError` for fewer than 20 speakers to learn from."""
-    settings = recipe.backbone
-    speakers = sorted({each.speaker for each in parts.backbone})
+def learn(
+    recipe: Recipe, index: Index, parts: Split, stages: Stages, tracker: Tracker, progress: Progress
+) -> tuple[BackboneArtefact, Any]:
+    """The int8 backbone, and the Keras network for whole clips it was made from.
+
+    Raises :class:`DataError` for fewer than 20 speakers to learn from.
+    """
+    settings, cutter = recipe.backbone, Cutter(index.root, recipe.vad, recipe.segmenter)
+    speakers = {each.speaker for each in parts.backbone}
     if len(speakers) < MIN_SPEAKERS:
         raise DataError(
             "too few speakers to learn voices from",
@@ -38,38 +48,85 @@ def learn(recipe: Recipe, parts: Split, cutter: Cutter, runs: Path, progress: Pr
             allowed=f"at least {MIN_SPEAKERS}, better hundreds",
             next_step='set backbone.source = "models/backbone" to use the shipped network',
         )
-    names = [each.sha256 for each in (*parts.backbone, *parts.crowd, *parts.train_noise, *parts.train_rir)]
-    cut_by = [asdict(recipe.vad), asdict(recipe.segmenter), settings.speeds]
-    clips_folder = runs / f"clips-{digest([names, cut_by])[:12]}"
-    source = _gather(parts, cutter, settings.speeds, clips_folder, progress)
-    teacher = np.zeros((len(source.labels), settings.embedding_size), dtype=np.float32)
-    if settings.teacher:
-        taught = teach(source.clips, clips_folder / f"{settings.teacher}.npy")
-        # Centred, so that the angle between two people is spread over the sphere instead of one corner of it.
-        taught = taught - taught.mean(axis=0)
-        teacher = taught / np.linalg.norm(taught, axis=1, keepdims=True)
-    made_by = [clips_folder.name, asdict(recipe.augment), asdict(recipe.frontend), settings.variants, recipe.data.seed]
-    examples_folder = runs / f"examples-{digest(made_by)[:12]}"
-    shards = make_examples(
-        source,
-        _surroundings(parts, cutter, source),
-        spec=recipe.augment,
+    heard = [each.sha256 for each in (*parts.backbone, *parts.crowd)]
+    with stages.kept("clips", heard, asdict(recipe.vad), asdict(recipe.segmenter), settings.speeds) as clips:
+        if not clips.complete:
+            _gather(parts, cutter, settings.speeds, clips.folder, progress)
+        source = Source(clips.folder / "clips.npy", np.load(clips.folder / "labels.npy"))
+
+    with stages.kept("teacher", clips.key, settings.teacher) as stage:
+        teacher = _teacher(source, settings.teacher, settings.embedding_size, stage.folder)
+
+    mixed_in = [each.sha256 for each in (*parts.train_noise, *parts.train_rir)]
+    drawn_by = [asdict(recipe.augment), asdict(recipe.frontend), settings.variants, recipe.data.seed]
+    with stages.kept("examples", clips.key, mixed_in, drawn_by) as examples:
+        shards = make_examples(
+            source,
+            _surroundings(parts, cutter, source),
+            spec=recipe.augment,
+            frontend=recipe.frontend,
+            variants=settings.variants,
+            seed=recipe.data.seed,
+            folder=examples.folder,
+            progress=progress,
+        )
+
+    held_out = cutter.cut(parts.validation, progress=progress, label="validation clips")
+    judged_by = [[each.sha256 for each in parts.validation], recipe.decision.target_far]
+    with stages.kept("fit", examples.key, asdict(settings), judged_by) as fit:
+        network = fit_backbone(
+            shards,
+            source.labels,
+            teacher,
+            validation_clips(held_out, recipe),
+            settings=settings,
+            target_far=recipe.decision.target_far,
+            seed=recipe.data.seed,
+            folder=fit.folder,
+            tracker=tracker,
+            progress=progress,
+        )
+
+    with stages.kept("int8", fit.key, list(recipe.publish.licences)) as stage:
+        if not stage.complete:
+            write_backbone(
+                stage.folder / "backbone", _quantized(recipe, index, parts, network, cutter, held_out, progress)
+            )
+        artefact = read_backbone(stage.folder / "backbone")
+    return artefact, network
+
+
+def _quantized(
+    recipe: Recipe,
+    index: Index,
+    parts: Split,
+    network: Any,
+    cutter: Cutter,
+    held_out: list[SpokenClip],
+    progress: Progress,
+) -> BackboneArtefact:
+    """The int8 network, with the cohort and the validation strangers as it hears them."""
+    learnt_from = cutter.cut(parts.backbone, progress=progress, label="cohort clips")
+    calibration = validation_clips(learnt_from, recipe).features
+    rng = np.random.default_rng(recipe.data.seed)
+    chosen = rng.choice(len(calibration), min(CALIBRATION_CLIPS, len(calibration)), replace=False)
+    model = quantize(network, calibration[chosen])
+    embedder = Embedder(model, recipe.frontend)
+    return BackboneArtefact(
+        model=model,
         frontend=recipe.frontend,
-        variants=settings.variants,
-        seed=recipe.data.seed,
-        folder=examples_folder,
-        progress=progress,
-    )
-    validation = validation_clips(cutter.cut(parts.validation, progress=progress, label="validation"), recipe)
-    fit_by = [examples_folder.name, asdict(settings), [each.sha256 for each in parts.validation]]
-    return fit_backbone(
-        shards,
-        source.labels,
-        teacher,
-        validation,
-        settings=settings,
-        seed=recipe.data.seed,
-        folder=runs / f"fit-{digest(fit_by)[:12]}",
+        vad=recipe.vad,
+        segmenter=recipe.segmenter,
+        cohort=cohort_of(embedder.voices(learnt_from, progress=progress, label="cohort")),
+        validation=embedder.voices(held_out, progress=progress, label="validation"),
+        manifest={
+            "training_speakers": sorted({speaker_hash(each.speaker) for each in parts.backbone}),
+            "validation_speakers": sorted({speaker_hash(each.speaker) for each in parts.validation}),
+            "recipe_sha256": recipe.sha256(),
+            "data_sha256": index.data_sha256(),
+            "licences": list(recipe.publish.licences),
+            "network": asdict(recipe.backbone),
+        },
     )
 
 
@@ -86,28 +143,35 @@ def validation_clips(clips: list[SpokenClip], recipe: Recipe) -> ValidationClips
     return ValidationClips(np.stack(features), tuple(speakers))
 
 
-def _gather(parts: Split, cutter: Cutter, speeds: tuple[float, ...], folder: Path, progress: Progress) -> Source:
+def _gather(parts: Split, cutter: Cutter, speeds: tuple[float, ...], folder: Path, progress: Progress) -> None:
     """All clips to learn from, in one file; a class is a speaker at a speed."""
-    clips_path, labels_path = folder / "clips.npy", folder / "labels.npy"
-    if not labels_path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        number = {name: count for count, name in enumerate(sorted({each.speaker for each in parts.backbone}))}
-        stacks: list[NDArray[np.int16]] = []
-        labels: list[int] = []
-        for offset, speed in enumerate(speeds):
-            known = cutter.cut(parts.backbone, speed=speed, progress=progress, label=f"clips at {speed:g}x")
-            unknown = cutter.cut(parts.crowd, speed=speed, progress=progress, label=f"crowd at {speed:g}x")
-            stacks += [stack(known), stack(unknown)]
-            labels += [number[each.speaker] * len(speeds) + offset for each in known]
-            labels += [NO_SPEAKER] * len(unknown)
-        _save(clips_path, np.concatenate(stacks))
-        _save(labels_path, np.array(labels, dtype=np.int64))
-    return Source(clips_path, np.load(labels_path))
+    number = {name: count for count, name in enumerate(sorted({each.speaker for each in parts.backbone}))}
+    stacks: list[NDArray[np.int16]] = []
+    labels: list[int] = []
+    for offset, speed in enumerate(speeds):
+        known = cutter.cut(parts.backbone, speed=speed, progress=progress, label=f"clips at {speed:g}x")
+        unknown = cutter.cut(parts.crowd, speed=speed, progress=progress, label=f"crowd at {speed:g}x")
+        stacks += [stack(known), stack(unknown)]
+        labels += [number[each.speaker] * len(speeds) + offset for each in known]
+        labels += [NO_SPEAKER] * len(unknown)
+    _save(folder / "clips.npy", np.concatenate(stacks))
+    _save(folder / "labels.npy", np.array(labels, dtype=np.int64))
+
+
+def _teacher(source: Source, name: str, embedding_size: int, folder: Path) -> NDArray[np.float32]:
+    """What the student shall come near, float32 ``(n, d)``; zeros without a teacher."""
+    if not name:
+        return np.zeros((len(source.labels), embedding_size), dtype=np.float32)
+    taught = teach(source.clips, folder / f"{name}.npy")
+    # Centred, so that the angle between two people is spread over the sphere instead of one corner of it.
+    taught = taught - taught.mean(axis=0)
+    scaled: NDArray[np.float32] = taught / np.linalg.norm(taught, axis=1, keepdims=True)
+    return scaled
 
 
 def _surroundings(parts: Split, cutter: Cutter, source: Source) -> Surroundings:
-    def sounds(recordings: Recordings) -> list[NDArray[np.float32]]:
-        return [(load_samples(cutter.root, each) / FULL_SCALE).astype(np.float32) for each in recordings]
+    def sounds(recordings: Recordings) -> list[Sound]:
+        return [to_sound(load_samples(cutter.root, each)) for each in recordings]
 
     clips = np.load(source.clips, mmap_mode="r")
     return Surroundings(

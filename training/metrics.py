@@ -86,6 +86,43 @@ def min_dcf(targets: ArrayLike, nontargets: ArrayLike, *, p_target: float = 0.01
     return float(cost.min() / min(p_target, 1 - p_target))
 
 
+def confusion(targets: ArrayLike, nontargets: ArrayLike, threshold: float) -> dict[str, int]:
+    """Counts of the four outcomes at ``threshold``: residents accepted and refused, strangers accepted and refused."""
+    wanted, others = _checked(targets, "resident"), _checked(nontargets, "stranger")
+    inside, outside = int(np.sum(wanted >= threshold)), int(np.sum(others >= threshold))
+    return {
+        "residents_accepted": inside,
+        "residents_refused": wanted.size - inside,
+        "strangers_accepted": outside,
+        "strangers_refused": others.size - outside,
+    }
+
+
+def f1_allowed(targets: ArrayLike, nontargets: ArrayLike, threshold: float) -> float:
+    """F1 of the class *allowed* at ``threshold``; 0 for a door that never opens.
+
+    It depends on how many strangers came for each resident: compare it only on the same test.
+    """
+    counts = confusion(targets, nontargets, threshold)
+    wrong = counts["residents_refused"] + counts["strangers_accepted"]
+    return 2 * counts["residents_accepted"] / (2 * counts["residents_accepted"] + wrong)
+
+
+def events_per_hour_upper(events: int, hours: float, *, confidence: float = 0.95) -> float:
+    """One-sided exact upper bound of a rate of rare events (Garwood, Biometrika 1936); for none, about 3 / hours."""
+    _check_share(confidence, "a confidence")
+    if events < 0 or not hours > 0:
+        raise DataError(
+            "no bound for these counts", received=f"{events} in {hours} hours", allowed="some time, 0 or more"
+        )
+    low, high = 0.0, 10.0 * (events + 3)
+    for _ in range(60):
+        middle = (low + high) / 2
+        at_most = sum(exp(-middle + k * log(middle) - lgamma(k + 1)) for k in range(events + 1))
+        low, high = (middle, high) if at_most > 1 - confidence else (low, middle)
+    return high / hours
+
+
 def log_likelihood_ratio_cost(targets: ArrayLike, nontargets: ArrayLike) -> float:
     """Cllr in bits: how well scores serve as natural-log likelihood ratios (Brummer and du Preez, 2006).
 

@@ -1,10 +1,13 @@
-"""One verified bundle, or none: manifest, golden vectors, report; written, read back, self-tested, named current."""
+"""One verified bundle, or none: manifest, golden vectors, report; written, and verified in a fresh process."""
 
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,15 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
+import device
 from device.errors import BundleError
 from device.sound.logmel import FrontendSpec, LogMel
 from device.sound.pcm import CLIP_SAMPLES, SAMPLE_RATE_HZ
 from device.sound.segmenter import SegmenterSpec
 from device.sound.vad import VadSpec
-from device.verdict.bundle import SCHEMA, Bundle, Thresholds, load_bundle, npz_bytes, point_current, write_bundle
+from device.verdict.bundle import SCHEMA, Bundle, Thresholds, load_bundle, npz_bytes, write_bundle
 from device.verdict.head import Head
 from device.verdict.interpreter import Interpreter
-from device.verdict.scorer import Scorer
 from training.backbone import BackboneArtefact
 
 # Steps of int8 by which a runtime may differ from the one that made the golden vectors. ai-edge-litert gives the same
@@ -49,72 +52,89 @@ def golden_clips() -> NDArray[np.int16]:
     return clips
 
 
-def publish(
-    artefact: BackboneArtefact,
-    head: Head,
-    thresholds: Thresholds,
-    *,
-    models: Path,
-    name: str,
-    extra: Mapping[str, Any],
-    reports: Mapping[str, bytes],
-    make_current: bool,
-) -> Bundle:
-    """Write ``models/name`` and verify it as the door will. ``extra`` joins the manifest; ``reports`` are more files.
+@dataclass(frozen=True, slots=True, eq=False)
+class Draft:
+    """A bundle before it is written. ``extra`` joins the manifest: where it comes from."""
 
-    Raises :class:`BundleError` when the bundle does not pass its own self-test; ``current`` is untouched then.
+    artefact: BackboneArtefact
+    head: Head
+    thresholds: Thresholds
+    name: str
+    sequence: int
+    extra: Mapping[str, Any]
+
+    def files(self, reports: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Everything that goes into the folder, with ``reports`` beside it."""
+        interpreter, log_mel = Interpreter(self.artefact.model), LogMel(self.artefact.frontend)
+        if interpreter.runtime_name != "ai-edge-litert":
+            raise BundleError(
+                "golden vectors are made with ai-edge-litert",
+                received=interpreter.runtime_name,
+                next_step="pip install ai-edge-litert",
+            )
+        clips = golden_clips()
+        features = np.stack([log_mel(clip) for clip in clips])
+        outputs = np.stack([interpreter.run(each) for each in features])
+        head, artefact = self.head, self.artefact
+        specs: dict[str, FrontendSpec | VadSpec | SegmenterSpec] = {
+            "frontend": artefact.frontend,
+            "vad": artefact.vad,
+            "segmenter": artefact.segmenter,
+        }
+        manifest = {
+            **self.extra,
+            "schema": SCHEMA,
+            "name": self.name,
+            "sequence": self.sequence,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            **{key: {"spec": asdict(spec), "fingerprint": spec.fingerprint()} for key, spec in specs.items()},
+            "tensors": {"input": asdict(interpreter.input), "output": asdict(interpreter.output)},
+            "residents": list(head.residents),
+            "calibration": asdict(head.calibration),
+            "thresholds": asdict(self.thresholds),
+            "golden": {"tolerance_steps": TOLERANCE_STEPS},
+            "libraries": library_versions(),
+        }
+        cohort = head.cohort.astype(np.float32)
+        return {
+            "model.tflite": artefact.model,
+            "head.npz": npz_bytes(prototypes=head.prototypes, owners=head.owners, cohort=cohort),
+            "golden.npz": npz_bytes(clips=clips, features=features, outputs=outputs),
+            "manifest.json": json.dumps(manifest, indent=1, sort_keys=True).encode(),
+            **reports,
+        }
+
+
+def write_verified(folder: Path, files: Mapping[str, bytes]) -> Bundle:
+    """Write a bundle beside its place, let a fresh process verify it as the door will, then put it in its place.
+
+    Raises :class:`BundleError` when it does not pass; what stood at ``folder`` before is untouched then.
     """
-    interpreter, log_mel = Interpreter(artefact.model), LogMel(artefact.frontend)
-    if interpreter.runtime_name != "ai-edge-litert":
+    fresh = folder.with_name(f".{folder.name}.new")
+    write_bundle(fresh, files)
+    try:
+        verify_in_a_fresh_process(fresh)
+        write_bundle(folder, files)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return load_bundle(folder)
+
+
+def verify_in_a_fresh_process(folder: Path) -> None:
+    """``python -m device check --bundle`` on ``folder``, so that nothing loaded here can hide a fault.
+
+    Raises :class:`BundleError` with what it said.
+    """
+    command = [sys.executable, "-m", "device", "check", "--bundle", str(folder.resolve())]
+    home = Path(device.__file__).resolve().parent.parent
+    done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
         raise BundleError(
-            "golden vectors are made with ai-edge-litert",
-            received=interpreter.runtime_name,
-            next_step="pip install ai-edge-litert",
+            "the bundle does not pass its own verification",
+            where=str(folder),
+            received=(done.stdout + done.stderr).strip(),
+            next_step="train again; what was published before stays",
         )
-    clips = golden_clips()
-    features = np.stack([log_mel(clip) for clip in clips])
-    outputs = np.stack([interpreter.run(each) for each in features])
-    specs: dict[str, FrontendSpec | VadSpec | SegmenterSpec] = {
-        "frontend": artefact.frontend,
-        "vad": artefact.vad,
-        "segmenter": artefact.segmenter,
-    }
-    tensors = {"input": interpreter.input, "output": interpreter.output}
-    manifest = {
-        **extra,
-        "schema": SCHEMA,
-        "name": name,
-        "sequence": next_sequence(models),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        **{key: {"spec": asdict(spec), "fingerprint": spec.fingerprint()} for key, spec in specs.items()},
-        "tensors": {key: asdict(spec) for key, spec in tensors.items()},
-        "residents": list(head.residents),
-        "calibration": asdict(head.calibration),
-        "thresholds": asdict(thresholds),
-        "golden": {"tolerance_steps": TOLERANCE_STEPS},
-        "libraries": library_versions(),
-    }
-    files = {
-        "model.tflite": artefact.model,
-        "head.npz": npz_bytes(prototypes=head.prototypes, owners=head.owners, cohort=head.cohort.astype(np.float32)),
-        "golden.npz": npz_bytes(clips=clips, features=features, outputs=outputs),
-        "manifest.json": json.dumps(manifest, indent=1, sort_keys=True).encode(),
-        **reports,
-    }
-    write_bundle(models / name, files)
-    bundle = load_bundle(models / name)
-    Scorer(bundle)
-    if make_current:
-        point_current(models, name)
-    return bundle
-
-
-def next_sequence(models: Path) -> int:
-    """One more than the highest sequence number of any bundle in ``models``: a refresh is always newer."""
-    highest = 0
-    for path in models.glob("*/manifest.json"):
-        highest = max(highest, int(json.loads(path.read_text(encoding="utf-8")).get("sequence", 0)))
-    return highest + 1
 
 
 def library_versions() -> dict[str, str]:

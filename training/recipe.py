@@ -11,40 +11,77 @@ from device.settings import one_of, read_settings, within
 from device.sound.logmel import FrontendSpec
 from device.sound.segmenter import SegmenterSpec
 from device.sound.vad import VadSpec
+from training.corpus.layouts import LAYOUTS, parse_source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
-    """Where the recordings are (relative to where the command runs) and how speakers are divided."""
+    """Where the recordings are (relative to where the command runs) and how speakers are divided.
+
+    ``layout``: how ``folder`` is arranged (``corpus/layouts.py``); ``allowed``: the residents, where the layout does
+    not say; ``corpora``: further recordings as ``LAYOUT:FOLDER``, whose speakers are others.
+    """
 
     folder: str
+    layout: str = "folder"
+    allowed: tuple[str, ...] = ()
+    corpora: tuple[str, ...] = ()
     seed: int = 7
     validation_fraction: float = 0.18
     test_fraction: float = 0.15
 
     def __post_init__(self) -> None:
+        one_of("data.layout", self.layout, tuple(LAYOUTS))
+        for each in self.corpora:
+            parse_source(each)
         within("data.validation_fraction", self.validation_fraction, 0.05, 0.5)
         within("data.test_fraction", self.test_fraction, 0.0, 0.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Augment:
-    """What may happen to a training clip; probabilities 0..1, levels in dB."""
+    """What may happen to a training clip, in this order: probabilities 0..1 and ranges. ``training/augment.py`` says
+    what each does; ``opus_*_compression`` 0 is 256 kbit/s, 1 is 6 kbit/s."""
 
+    short_probability: float = 0.25
+    short_low_seconds: float = 1.0
+    short_high_seconds: float = 2.5
+    pitch_probability: float = 0.05
+    pitch_semitones: float = 0.7
+    pace_probability: float = 0.1
+    pace_low: float = 0.85
+    pace_high: float = 1.15
+    room_probability: float = 0.5
+    room_low_seconds: float = 0.1
+    room_high_seconds: float = 0.7
     noise_probability: float = 0.7
     snr_low_db: float = 0.0
     snr_high_db: float = 20.0
-    room_probability: float = 0.5
+    clipping_probability: float = 0.05
+    clipping_low_db: float = 3.0
+    clipping_high_db: float = 12.0
     telephone_probability: float = 0.2
-    short_probability: float = 0.25
+    codec_probability: float = 0.1
+    opus_low_compression: float = 0.9
+    opus_high_compression: float = 1.0
     gain_low_db: float = -20.0
     gain_high_db: float = 6.0
 
     def __post_init__(self) -> None:
-        for key in ("noise_probability", "room_probability", "telephone_probability", "short_probability"):
-            within(f"augment.{key}", getattr(self, key), 0.0, 1.0)
-        within("augment.snr_high_db", self.snr_high_db, self.snr_low_db, 60.0)
-        within("augment.gain_high_db", self.gain_high_db, self.gain_low_db, 40.0)
+        for key in ("short", "pitch", "pace", "room", "noise", "clipping", "telephone", "codec"):
+            within(f"augment.{key}_probability", getattr(self, f"{key}_probability"), 0.0, 1.0)
+        within("augment.pitch_semitones", self.pitch_semitones, 0.0, 12.0)
+        for low, high, least, most in (
+            ("short_low_seconds", "short_high_seconds", 0.2, 3.0),
+            ("pace_low", "pace_high", 0.5, 2.0),
+            ("room_low_seconds", "room_high_seconds", 0.01, 3.0),
+            ("snr_low_db", "snr_high_db", -20.0, 60.0),
+            ("clipping_low_db", "clipping_high_db", 0.0, 40.0),
+            ("opus_low_compression", "opus_high_compression", 0.0, 1.0),
+            ("gain_low_db", "gain_high_db", -60.0, 40.0),
+        ):
+            within(f"augment.{low}", getattr(self, low), least, most)
+            within(f"augment.{high}", getattr(self, high), getattr(self, low), most)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +89,10 @@ class Backbone:
     """The embedding network: taken from a folder (``source``), or learnt here where ``source`` is empty.
 
     ``speeds``: each further speed counts as a new speaker. ``variants``: differently augmented copies of each clip,
-    beside the clean one. ``teacher``: empty, or ``resemblyzer`` (needs PyTorch) for distillation.
+    beside the clean one. ``schedule`` of the learning rate: ``cosine`` (warm-up, then down) or ``constant``.
+    ``patience``: stop after so many epochs without a better FRR on the validation strangers; 0 never.
+    ``speaker_balance``: 0 hears every clip equally often, 1 every speaker. ``teacher``: empty, or ``resemblyzer``
+    (needs PyTorch) for distillation.
     """
 
     source: str = ""
@@ -65,7 +105,11 @@ class Backbone:
     batch_size: int = 128
     crop_frames: int = 200
     learning_rate: float = 2e-3
+    schedule: str = "cosine"
     weight_decay: float = 1e-4
+    label_smoothing: float = 0.0
+    patience: int = 0
+    speaker_balance: float = 0.0
     margin: float = 0.2
     margin_scale: float = 30.0
     teacher: str = ""
@@ -73,6 +117,10 @@ class Backbone:
 
     def __post_init__(self) -> None:
         one_of("backbone.teacher", self.teacher, ("", "resemblyzer"))
+        one_of("backbone.schedule", self.schedule, ("cosine", "constant"))
+        within("backbone.label_smoothing", self.label_smoothing, 0.0, 0.5)
+        within("backbone.patience", self.patience, 0, 10_000)
+        within("backbone.speaker_balance", self.speaker_balance, 0.0, 1.0)
         within("backbone.epochs", self.epochs, 1, 10_000)
         within("backbone.batch_size", self.batch_size, 2, 65_536)
         within("backbone.variants", self.variants, 0, 100)
@@ -107,14 +155,33 @@ class DecisionSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publish:
-    """The bundle's name and folder; ``make_current`` lets the ``current`` pointer name it; ``backbone`` also keeps
-    the network as ``models/<backbone>`` for later refreshes; ``licences`` of the recordings go into the manifest."""
+    """The bundle's name and folder; ``make_current`` lets the ``current`` pointer name it; ``keep``: bundles are called
+    ``<name>-<sequence>`` and the last so many stay (0: one folder ``<name>``, replaced each time); ``backbone`` also
+    keeps the network as ``models/<backbone>`` for later refreshes; ``licences`` of the recordings go into the manifest.
+    """
 
     name: str
     models: str = "models"
     make_current: bool = True
+    keep: int = 3
     backbone: str = ""
     licences: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        within("publish.keep", self.keep, 0, 1000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tracking:
+    """Who else follows a run, beside its JSON lines: ``tensorboard`` event files, and Weights & Biases, ``off``,
+    ``offline`` (written to disk) or ``online``, in ``wandb_project``."""
+
+    tensorboard: bool = False
+    wandb: str = "off"
+    wandb_project: str = "voicelatch"
+
+    def __post_init__(self) -> None:
+        one_of("tracking.wandb", self.wandb, ("off", "offline", "online"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,10 +197,11 @@ class Recipe:
     segmenter: SegmenterSpec = field(default_factory=SegmenterSpec)
     enrol: Enrol = field(default_factory=Enrol)
     decision: DecisionSettings = field(default_factory=DecisionSettings)
+    tracking: Tracking = field(default_factory=Tracking)
 
     def sha256(self) -> str:
-        """The identity of everything in the recipe."""
-        return digest(asdict(self))
+        """The identity of everything in the recipe but who follows it: that changes nothing in what comes out."""
+        return digest({name: value for name, value in asdict(self).items() if name != "tracking"})
 
 
 def digest(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -9,162 +10,254 @@ from typing import Any
 
 import numpy as np
 
-from device.sound.pcm import FULL_SCALE
-from device.verdict.bundle import Bundle
-from training.augment import Sound
-from training.backbone import BackboneArtefact, Embedder, Voices, cohort_of, read_backbone, write_backbone
+from device.errors import DataError
+from device.verdict.bundle import Bundle, load_bundle, point_current
+from training.backbone import (
+    BackboneArtefact,
+    Voices,
+    cohort_of,
+    read_backbone,
+    read_voices,
+    write_backbone,
+    write_voices,
+)
 from training.calibrate import choose_thresholds, fit_calibration, validation_trials
 from training.clips import Cutter
+from training.compare import hold_test, refuse_a_worse_one, standing, why_not_comparable
 from training.corpus.index import Index, Progress, index_folder, load_samples
+from training.corpus.layouts import parse_source
 from training.corpus.split import Recordings, Split, speaker_hash, split
+from training.corpus.table import write_tables
+from training.effects import Sound, to_sound
 from training.enrol import check_enough_speech, enrol
-from training.evaluate import Figures, evaluate
-from training.publish import publish
+from training.evaluate import Figures, TestSet, evaluate
+from training.publish import Draft, write_verified
 from training.recipe import Recipe
 from training.report import Report
-
-CALIBRATION_CLIPS = 300
+from training.stages import Stages
+from training.tracking import Tracker, followers
+from training.versions import current_folder, next_sequence, prune
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """What a run left: the verified bundle, and its figures (empty where there was nobody to test on)."""
+    """What a run left: the verified bundle, its figures (empty where there was nobody to test on), and how long each
+    stage took."""
 
     bundle: Bundle
     figures: Figures
+    stages: list[str]
 
 
-def run(recipe: Recipe, *, runs: Path, progress: Progress, say: Callable[[str], None]) -> Outcome:
-    """Everything, in order. Raises a :class:`~device.errors.VoicelatchError` at the first thing that is wrong."""
-    index = index_folder(Path(recipe.data.folder), cache=runs / "index.jsonl", progress=progress)
+def run(recipe: Recipe, *, runs: Path, progress: Progress, say: Callable[[str], None], force: bool = False) -> Outcome:
+    """Everything, in order. Raises a :class:`~device.errors.VoicelatchError` at the first thing that is wrong.
+
+    The run's own folder is ``runs/run-<hash of the recipe>``: tables of the recordings, log, the bundle before it is
+    published. ``force`` publishes a bundle that is worse than the one in service.
+    """
+    own = runs / f"run-{recipe.sha256()[:12]}"
+    tracker = followers(recipe.tracking, own, name=own.name)
+    try:
+        tracker.tell("run", {"recipe_sha256": recipe.sha256(), "name": recipe.publish.name})
+        return _run(recipe, runs, own, tracker, progress, say, force)
+    finally:
+        tracker.close()
+
+
+def _run(
+    recipe: Recipe, runs: Path, own: Path, tracker: Tracker, progress: Progress, say: Callable[[str], None], force: bool
+) -> Outcome:
+    stages, models, decision = Stages(runs, tracker), Path(recipe.publish.models), recipe.decision
+    with stages.timed("index"):
+        index = index_folder(
+            Path(recipe.data.folder), layout=recipe.data.layout, allowed=recipe.data.allowed,
+            corpora=[parse_source(each) for each in recipe.data.corpora], cache=runs / "index.jsonl", progress=progress,
+        )  # fmt: skip
+        write_tables(index, own)
     parts = split(
-        index,
-        seed=recipe.data.seed,
-        validation_fraction=recipe.data.validation_fraction,
-        test_fraction=recipe.data.test_fraction,
-        enrol_sessions=recipe.enrol.sessions,
-    )
+        index, seed=recipe.data.seed, validation_fraction=recipe.data.validation_fraction,
+        test_fraction=recipe.data.test_fraction, enrol_sessions=recipe.enrol.sessions,
+    )  # fmt: skip
     describe(index, parts, say)
 
-    artefact, network = obtain_backbone(recipe, index, parts, runs, progress)
-    artefact, populations = with_own_strangers(
-        artefact, index, parts, learnt_here=network is not None, progress=progress
+    artefact, network = obtain_backbone(recipe, index, parts, stages, tracker, progress)
+    populations = [artefact.validation]
+    if network is None:
+        refuse_known_people(artefact, parts)
+        artefact, populations = with_own_strangers(artefact, index, parts, stages, progress)
+    with stages.timed("enrol"):
+        cutter = Cutter(index.root, artefact.vad, artefact.segmenter)
+        residents = cutter.cut(parts.enrol, progress=progress, label="enrolment clips")
+        people = sorted({each.speaker for each in parts.enrol})
+        check_enough_speech(residents, people, min_speech_seconds=recipe.enrol.min_speech_seconds)
+        same_speaker, different = validation_trials(
+            artefact.validation, artefact.cohort, cohort_top=decision.cohort_top, prototypes=recipe.enrol.prototypes
+        )
+        calibration = fit_calibration(same_speaker, different, cohort_top=decision.cohort_top)
+        voices = artefact.embedder().voices(residents, progress=progress, label="enrol")
+        head = enrol(voices, artefact.cohort, calibration, prototypes=recipe.enrol.prototypes)
+        thresholds = choose_thresholds(
+            head, populations, same_speaker, target_far=decision.target_far, max_clips=decision.max_clips
+        )
+    draft = Draft(
+        artefact,
+        head,
+        thresholds,
+        recipe.publish.name,
+        next_sequence(models),
+        provenance(recipe, index, parts, artefact),
     )
-    cutter = Cutter(index.root, artefact.vad, artefact.segmenter)
-    residents = cutter.cut(parts.enrol, progress=progress, label="enrolment clips")
-    people = sorted({each.speaker for each in parts.enrol})
-    check_enough_speech(residents, people, min_speech_seconds=recipe.enrol.min_speech_seconds)
 
-    decision = recipe.decision
-    same_speaker, different = validation_trials(
-        artefact.validation, artefact.cohort, cohort_top=decision.cohort_top, prototypes=recipe.enrol.prototypes
-    )
-    calibration = fit_calibration(same_speaker, different, cohort_top=decision.cohort_top)
-    voices = artefact.embedder().voices(residents, progress=progress, label="enrol")
-    head = enrol(voices, artefact.cohort, calibration, prototypes=recipe.enrol.prototypes)
-    thresholds = choose_thresholds(
-        head, populations, same_speaker, target_far=decision.target_far, max_clips=decision.max_clips
-    )
-
-    def publish_with(figures: Figures, *, current: bool) -> Bundle:
-        title = f"{recipe.publish.name}: {len(people)} residents"
-        files: dict[str, bytes] = {}
-        if figures:
-            report = Report(title, figures, asdict(thresholds))
-            files = {"report.json": report.to_json().encode(), "report.html": report.to_html().encode()}
-        return publish(
-            artefact, head, thresholds, models=Path(recipe.publish.models), name=recipe.publish.name,
-            extra=provenance(recipe, index, artefact), reports=files, make_current=current,
-        )  # fmt: skip
-
-    # Published without the pointer first: only a bundle that the door's scorer has accepted is evaluated.
-    bundle = publish_with({}, current=False)
-    tested = cutter.cut(parts.resident_test, progress=progress, label="resident test clips")
-    strangers = cutter.cut(parts.test, progress=progress, label="stranger clips")
+    # Only a bundle that the door's own check has accepted is evaluated; nothing is published yet.
+    with stages.timed("candidate"):
+        candidate = write_verified(own / "candidate", draft.files({}))
+    reports: dict[str, bytes] = {}
     figures: Figures = {}
-    if tested and strangers:
-        figures = evaluate(
-            bundle, tested, strangers, float_network=network, noises=sounds(index, parts.test_noise),
-            rooms=sounds(index, parts.test_rir), seed=recipe.data.seed, progress=progress,
-        )  # fmt: skip
+    tested = test_set(index, parts, cutter, progress)
+    if tested.residents and tested.strangers:
+        with stages.timed("evaluate"):
+            figures = evaluate(candidate, tested, float_network=network, seed=recipe.data.seed, progress=progress)
+        tracker.tell("result", told_briefly(figures))
+        with stages.timed("compare"):
+            compare(candidate, figures, models, tested, parts, force=force, progress=progress, say=say)
+        report = Report(f"{recipe.publish.name}: {len(people)} residents", figures, asdict(thresholds))
+        reports = {"report.json": report.to_json().encode(), "report.html": report.to_html().encode()}
     else:
-        say("not evaluated: that needs strangers, and a second session of the residents")
-    return Outcome(publish_with(figures, current=recipe.publish.make_current), figures)
+        say("not evaluated, and not compared: that needs strangers, and a second session of the residents")
+    with stages.timed("publish"):
+        if recipe.publish.backbone:
+            write_backbone(models / recipe.publish.backbone, artefact)
+        keep = recipe.publish.keep
+        folder = models / (f"{draft.name}-{draft.sequence}" if keep else draft.name)
+        bundle = write_verified(folder, draft.files(reports))
+        if recipe.publish.make_current:
+            point_current(models, folder.name)
+        for gone in prune(models, draft.name, keep=keep) if keep else []:
+            say(f"removed the old version {gone} (publish.keep = {keep})")
+    return Outcome(bundle, figures, stages.table())
 
 
 def obtain_backbone(
-    recipe: Recipe, index: Index, parts: Split, runs: Path, progress: Progress
+    recipe: Recipe, index: Index, parts: Split, stages: Stages, tracker: Tracker, progress: Progress
 ) -> tuple[BackboneArtefact, Any | None]:
     """The int8 backbone, read from ``backbone.source`` or learnt here (then with its Keras network)."""
     if recipe.backbone.source:
         return read_backbone(Path(recipe.backbone.source)), None
     # TensorFlow is loaded only where a network is learnt: a refresh does without.
-    from training.learn import learn, validation_clips
-    from training.quantize import quantize
+    from training.learn import learn
 
-    cutter = Cutter(index.root, recipe.vad, recipe.segmenter)
-    network = learn(recipe, parts, cutter, runs, progress)
-    held_out = cutter.cut(parts.validation, progress=progress, label="validation clips")
-    learnt_from = cutter.cut(parts.backbone, progress=progress, label="cohort clips")
-    calibration = validation_clips(learnt_from, recipe).features
-    rng = np.random.default_rng(recipe.data.seed)
-    chosen = rng.choice(len(calibration), min(CALIBRATION_CLIPS, len(calibration)), replace=False)
-    model = quantize(network, calibration[chosen])
-    embedder = Embedder(model, recipe.frontend)
-    artefact = BackboneArtefact(
-        model=model,
-        frontend=recipe.frontend,
-        vad=recipe.vad,
-        segmenter=recipe.segmenter,
-        cohort=cohort_of(embedder.voices(learnt_from, progress=progress, label="cohort")),
-        validation=embedder.voices(held_out, progress=progress, label="validation"),
-        manifest={
-            "training_speakers": sorted({speaker_hash(each.speaker) for each in parts.backbone}),
-            "validation_speakers": sorted({speaker_hash(each.speaker) for each in parts.validation}),
-            "recipe_sha256": recipe.sha256(),
-            "data_sha256": index.data_sha256(),
-            "licences": list(recipe.publish.licences),
-            "network": asdict(recipe.backbone),
-        },
+    return learn(recipe, index, parts, stages, tracker, progress)
+
+
+def test_set(index: Index, parts: Split, cutter: Cutter, progress: Progress) -> TestSet:
+    """Everybody and everything kept for the test."""
+    return TestSet(
+        residents=cutter.cut(parts.resident_test, progress=progress, label="resident test clips"),
+        strangers=cutter.cut(parts.test, progress=progress, label="stranger clips"),
+        noises=sounds(index, parts.test_noise),
+        rooms=sounds(index, parts.test_rir),
+        speech=(load_samples(index.root, each) for each in parts.test),
+        sounds=(load_samples(index.root, each) for each in parts.test_noise),
     )
-    if recipe.publish.backbone:
-        write_backbone(Path(recipe.publish.models) / recipe.publish.backbone, artefact)
-    return artefact, network
+
+
+def compare(
+    candidate: Bundle,
+    figures: Figures,
+    models: Path,
+    tested: TestSet,
+    parts: Split,
+    *,
+    force: bool,
+    progress: Progress,
+    say: Callable[[str], None],
+) -> None:
+    """The bundle in service against the candidate, on the same test. Raises BundleError for a worse candidate."""
+    folder = current_folder(models)
+    if folder is None:
+        say("nothing to compare with: no bundle was published here before")
+        return
+    old = load_bundle(folder)
+    reason = why_not_comparable(old, candidate, [each.sha256 for each in (*parts.resident_test, *parts.test)])
+    if reason:
+        say(f"not compared with {old.name} #{old.sequence}: {reason}")
+        return
+    now = standing(candidate, figures["door"])
+    refuse_a_worse_one(hold_test(old, tested, progress), now, force=force, say=say)
 
 
 def with_own_strangers(
-    artefact: BackboneArtefact, index: Index, parts: Split, *, learnt_here: bool, progress: Progress
+    artefact: BackboneArtefact, index: Index, parts: Split, stages: Stages, progress: Progress
 ) -> tuple[BackboneArtefact, list[Voices]]:
     """A shipped backbone meets this folder's ``others/``: one part joins the cohort, the other is a second population
-    of validation strangers, which must keep the target as well. Returns the populations thresholds are chosen on."""
+    of validation strangers, which must keep the target as well. Returns the populations thresholds are chosen on.
+
+    People the backbone was learnt from sound nearer to it than strangers do: they choose no threshold.
+    """
+    known = frozenset(artefact.manifest["training_speakers"])
+    held_out = tuple(each for each in parts.validation if speaker_hash(each.speaker) not in known)
     populations = [artefact.validation]
-    if learnt_here:
-        return artefact, populations
-    cutter, embedder = Cutter(index.root, artefact.vad, artefact.segmenter), artefact.embedder()
-    nearby = cutter.cut(parts.backbone, progress=progress, label="cohort clips")
-    if nearby:
-        known = cohort_of(embedder.voices(nearby, progress=progress, label="cohort"))
-        artefact = replace(artefact, cohort=np.concatenate([artefact.cohort, known]))
-    held_out = cutter.cut(parts.validation, progress=progress, label="validation clips")
-    if held_out:
-        populations.append(embedder.voices(held_out, progress=progress, label="validation"))
+    nearby = heard_by(artefact, index, parts.backbone, stages, progress)
+    if nearby.names:
+        artefact = replace(artefact, cohort=np.concatenate([artefact.cohort, cohort_of(nearby)]))
+    unknown = heard_by(artefact, index, held_out, stages, progress)
+    if unknown.names:
+        populations.append(unknown)
     return artefact, populations
+
+
+def heard_by(
+    artefact: BackboneArtefact, index: Index, recordings: Recordings, stages: Stages, progress: Progress
+) -> Voices:
+    """Embeddings of recordings, kept by what was heard and by whom."""
+    cutter = Cutter(index.root, artefact.vad, artefact.segmenter)
+    specs = [asdict(artefact.frontend), asdict(artefact.vad), asdict(artefact.segmenter)]
+    spoken = [[each.sha256, each.speaker, each.session] for each in recordings]
+    with stages.kept("voices", hashlib.sha256(artefact.model).hexdigest(), specs, spoken) as stage:
+        path = stage.folder / "voices.npz"
+        if not stage.complete:
+            clips = cutter.cut(recordings, progress=progress, label="clips")
+            write_voices(path, artefact.embedder().voices(clips, progress=progress, label="voices"))
+        return read_voices(path)
+
+
+def refuse_known_people(artefact: BackboneArtefact, parts: Split) -> None:
+    """Raise :class:`DataError` when the test holds somebody the backbone was learnt from or chosen by."""
+    met = {*artefact.manifest["training_speakers"], *artefact.manifest["validation_speakers"]}
+    people = {each.speaker for each in (*parts.test, *parts.resident_test)}
+    familiar = sorted(name for name in people if speaker_hash(name) in met)
+    if familiar:
+        raise DataError(
+            "the test holds people whom the backbone has met before",
+            where="backbone.source",
+            received=", ".join(familiar[:5]) + (f" and {len(familiar) - 5} more" if len(familiar) > 5 else ""),
+            allowed="strangers and residents it was neither learnt from nor chosen by",
+            next_step="leave them out of strangers/ and others/, or learn a backbone without them",
+        )
 
 
 def sounds(index: Index, recordings: Recordings) -> list[Sound]:
     """Recordings as float32, full scale 1."""
-    return [(load_samples(index.root, each) / FULL_SCALE).astype(np.float32) for each in recordings]
+    return [to_sound(load_samples(index.root, each)) for each in recordings]
 
 
-def provenance(recipe: Recipe, index: Index, artefact: BackboneArtefact) -> dict[str, Any]:
-    """What a bundle says of where it comes from."""
+def provenance(recipe: Recipe, index: Index, parts: Split, artefact: BackboneArtefact) -> dict[str, Any]:
+    """What a bundle says of where it comes from; ``enrolled_recordings`` so that no later test uses them."""
     inherited = ("training_speakers", "validation_speakers", "licences")
     return {
         "recipe_sha256": recipe.sha256(),
         "data_sha256": index.data_sha256(),
+        "enrolled_recordings": sorted(each.sha256[:16] for each in parts.enrol),
         "backbone_recipe_sha256": artefact.manifest["recipe_sha256"],
         **{key: artefact.manifest[key] for key in inherited},
     }
+
+
+def told_briefly(figures: Figures) -> dict[str, float]:
+    """The figures that a chart of many runs wants."""
+    clip, door = figures["int8"]["clip"], figures["door"]
+    rates = {name: clip[name]["value"] for name in ("eer", "frr_at_far_1pct", "frr_at_far_01pct", "min_dcf", "cllr")}
+    return {**rates, "residents_opened": door["residents"]["share"], "strangers_let_in": door["strangers"]["share"]}
 
 
 def describe(index: Index, parts: Split, say: Callable[[str], None]) -> None:

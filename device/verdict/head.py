@@ -9,7 +9,7 @@ speakers, turns that into a natural-log likelihood ratio.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,8 @@ class Head:
     owners: NDArray[np.int64]
     cohort: Embedding
     calibration: Calibration
+    # How the cohort sounds to each resident: the same for every clip, so computed once. Mean and deviation.
+    _cohort_heard: tuple[_Float, _Float] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         count = len(self.residents)
@@ -63,6 +65,8 @@ class Head:
                 allowed="every resident has a prototype, one dimension for all, finite numbers, a positive slope",
                 next_step="publish the bundle again",
             )
+        heard = _nearest(self.similarity(self.cohort).T, self.calibration.cohort_top)
+        object.__setattr__(self, "_cohort_heard", heard)
 
     def similarity(self, embeddings: Embedding) -> _Float:
         """float32 ``(n, d)`` to raw similarity ``(n, residents)``, -1..1."""
@@ -78,8 +82,7 @@ class Head:
         """float32 ``(n, d)`` to cohort-normalised similarity ``(n, residents)``, in standard deviations."""
         raw = self.similarity(embeddings)
         clip_mean, clip_deviation = _nearest(embeddings @ self.cohort.T, self.calibration.cohort_top)
-        cohort_raw = self.similarity(self.cohort).T
-        own_mean, own_deviation = _nearest(cohort_raw, self.calibration.cohort_top)
+        own_mean, own_deviation = self._cohort_heard
         from_clip = (raw - clip_mean[:, None]) / clip_deviation[:, None]
         from_resident = (raw - own_mean[None, :]) / own_deviation[None, :]
         return 0.5 * (from_clip + from_resident)

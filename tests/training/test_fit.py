@@ -1,5 +1,7 @@
 """Learning goes on where it was interrupted, and what was learnt survives int8."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from device.verdict.interpreter import Interpreter, unit_length
 from training.examples import NO_SPEAKER
 from training.recipe import Backbone
+from training.tracking import JsonLines
 
 SHAPE = (48, 16)
 SETTINGS = Backbone(width=4, embedding_size=16, epochs=3, batch_size=16, crop_frames=32, teacher="resemblyzer")
@@ -22,7 +25,8 @@ def voices(rng: np.random.Generator, speakers: int, clips: int) -> tuple[np.ndar
     return features, labels
 
 
-def learn(folder: Path) -> object:
+def learn(folder: Path, settings: Backbone = SETTINGS, seen: list[object] | None = None) -> object:
+    seen = [] if seen is None else seen
     from training.fit import ValidationClips, fit_backbone
 
     rng = np.random.default_rng(0)
@@ -33,7 +37,10 @@ def learn(folder: Path) -> object:
     teacher = unit_length(rng.standard_normal((len(labels), 16)).astype(np.float32))
     held, who = voices(rng, 6, 6)
     validation = ValidationClips(held.astype(np.float32), tuple(f"v{each}" for each in who))
-    return fit_backbone([shard], labels, teacher, validation, settings=SETTINGS, seed=1, folder=folder / "fit")
+    return fit_backbone(
+        [shard], labels, teacher, validation, settings=settings, target_far=0.01, seed=1, folder=folder / "fit",
+        tracker=JsonLines(folder / "log.jsonl"), progress=lambda *told: seen.append(told),
+    )  # fmt: skip
 
 
 def test_an_interrupted_run_goes_on_and_a_finished_one_is_not_repeated(
@@ -55,6 +62,7 @@ def test_an_interrupted_run_goes_on_and_a_finished_one_is_not_repeated(
     assert not (tmp_path / "fit/finished").exists()
     monkeypatch.setattr(fit.Watch, "on_epoch_begin", begin)
     network = learn(tmp_path)
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 3
     lines = (tmp_path / "fit/epochs.jsonl").read_text().splitlines()
     assert [line.split(",")[0] for line in lines] == [f'{{"epoch": {epoch}' for epoch in range(3)]
     learn(tmp_path)
@@ -69,3 +77,37 @@ def test_an_interrupted_run_goes_on_and_a_finished_one_is_not_repeated(
     whole = unit_length(np.asarray(network(features)))  # type: ignore[operator]
     small = np.stack([interpreter.embed(each) for each in features])
     assert np.mean(np.sum(whole * small, axis=1)) > 0.95
+
+
+def test_learning_stops_when_nothing_gets_better_and_never_without_patience() -> None:
+    pytest.importorskip("tensorflow")
+    from training.fit import gives_up
+
+    assert gives_up([0.5, 0.4, 0.4, 0.6], patience=2)
+    assert not gives_up([0.5, 0.4, 0.4, 0.3], patience=2)
+    assert not gives_up([0.5, 0.6], patience=2)
+    assert not gives_up([0.5] * 50, patience=0)
+
+
+def test_a_patient_run_ends_early_and_tells_each_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tensorflow")
+    from training import fit
+
+    monkeypatch.setattr(fit, "frr_at_far", lambda *_: 0.5)
+    seen: list[object] = []
+    learn(tmp_path, replace(SETTINGS, epochs=9, patience=2, schedule="constant", label_smoothing=0.1), seen)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [(line["kind"], line["step"]) for line in lines] == [("epoch", 0), ("epoch", 1), ("epoch", 2)]
+    assert seen[-1] == ("fit", 3 * 8, 9 * 8)
+
+
+def test_balanced_draws_hear_every_speaker_equally_often_and_the_unknown_as_the_average_clip() -> None:
+    pytest.importorskip("tensorflow")
+    from training.batches import chances
+
+    labels = np.array([0] * 30 + [1] * 10 + [NO_SPEAKER] * 10)
+    level = chances(labels, 1.0)
+    assert level.sum() == pytest.approx(1.0)
+    assert level[:30].sum() == pytest.approx(level[30:40].sum())
+    assert level[40:].sum() == pytest.approx(0.2)
+    assert np.ptp(chances(labels, 0.0)) == 0.0

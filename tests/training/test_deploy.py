@@ -5,7 +5,6 @@ import json
 import os
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,15 +15,15 @@ from device.errors import BundleError
 from device.service.status import look
 from device.service.verified import bundle_digest
 from device.verdict.bundle import REQUIRED, read_folder, write_folder
+from tests.benches.place import Place
 from tests.benches.ssh_server import SshServer, ssh_server, why_not
-from tests.conftest import ROOT
 from training.deploy import deploy as sequence
 from training.deploy.command import add_parser
 from training.deploy.deploy import Outcome, Result, deploy_all
-from training.deploy.door import Door
+from training.deploy.door import Door, Health
 from training.deploy.inventory import DoorSettings
 from training.deploy.parcel import Parcel, packed
-from training.deploy.remote import UnreachableError
+from training.deploy.remote import Remote, UnreachableError
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 POLL_SECONDS = 0.05
@@ -51,68 +50,6 @@ def published(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Path:
 def parcel(published: Path) -> Iterator[Parcel]:
     with packed(published) as made:
         yield made
-
-
-class Place:
-    """A door on this machine: a folder as install.sh would leave it, and a daemon once :meth:`start` was called."""
-
-    def __init__(self, folder: Path, models: Path, server: SshServer) -> None:
-        self.folder, self.server = folder, server
-        self.models, self.runtime, self.config = folder / "models", folder / "run", folder / "voicelatch.toml"
-        self.runtime.mkdir(parents=True)
-        shutil.copytree(models / "demo", self.models / "demo")
-        (self.models / "current").write_text("demo\n")
-        os.symlink(ROOT / "device", folder / "device")
-        self.daemon: subprocess.Popen[str] | None = None
-        self.reads(self.models)
-
-    def reads(self, models: Path) -> None:
-        self.config.write_text(f'[relay]\npin = 17\npin_factory = "mock"\n[model]\nbundle = "{models}"\n')
-
-    def start(self) -> None:
-        command = ["run", "--simulate", "--config", str(self.config), "--runtime-dir", str(self.runtime)]
-        self.daemon = subprocess.Popen(
-            [sys.executable, "-m", "device", *command], cwd=ROOT, stdout=subprocess.PIPE, text=True
-        )
-        assert self.daemon.stdout is not None
-        assert json.loads(self.daemon.stdout.readline())["kind"] == "started"
-
-    def stop(self) -> None:
-        if self.daemon is not None:
-            self.daemon.terminate()
-            self.daemon.communicate(timeout=20)
-            self.daemon = None
-
-    def door(self, **more: object) -> Door:
-        settings: dict[str, object] = {
-            "host": self.server.host,
-            "port": self.server.port,
-            "identity": self.server.identity,
-            "options": self.server.options,
-            "folder": str(self.folder),
-            "python": sys.executable,
-            "reload_command": f"kill -HUP {self.daemon.pid}" if self.daemon is not None else "kill -HUP 2147483000",
-            "status_command": shlex.join(
-                [sys.executable, "-m", "device", "status", "--json", "--runtime-dir", str(self.runtime)]
-            ),
-        }
-        return Door("porch", DoorSettings(**(settings | more)))  # type: ignore[arg-type]
-
-    def holds(self, parcel: Parcel) -> None:
-        """The parcel is there already, so that a test need not wait for it to be copied."""
-        shutil.copytree(parcel.path, self.models / parcel.folder)
-
-    @property
-    def current(self) -> str:
-        return (self.models / "current").read_text().strip()
-
-    def serves(self) -> str:
-        """The digest of the bundle that the daemon says it serves; empty when it does not listen."""
-        seen = look(self.runtime)
-        return seen.status.digest if seen.status is not None and seen.listening else ""
-
-    def folders(self) -> set[str]:
-        return {each.name for each in self.models.iterdir() if each.is_dir()}
 
 
 @pytest.fixture
@@ -210,10 +147,34 @@ def test_a_daemon_that_goes_on_with_another_bundle_is_rolled_back_after_the_time
 
 def test_a_dead_daemon_is_rolled_back_and_said_to_be_dead(place: Place, parcel: Parcel) -> None:
     place.holds(parcel)
-    outcome = send(parcel, place.door())
+    outcome = send(parcel, place.door(health_seconds=0.5))
     assert (outcome.result, outcome.now, place.current) == (Result.ROLLED_BACK, "demo", "demo")
     assert "the daemon is not healthy with it" in outcome.text
     assert "No such process" in outcome.text
+
+
+def test_a_daemon_that_died_of_the_bundle_and_is_started_again_serves_the_old_one(
+    place: Place, parcel: Parcel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """systemd starts it anew, and its reload command fails until then."""
+    place.holds(parcel)
+    place.start()
+    door = place.door()
+    health, looked = Door.health, []
+
+    def start_late(each: Door, **more: float) -> Health:
+        looked.append(each)
+        # 1: before the switch; 2: before the reload that rolls back; then systemd has done its work.
+        if len(looked) == 3:
+            place.start()
+        return health(each, **more)
+
+    monkeypatch.setattr(Door, "health", start_late)
+    monkeypatch.setattr(Door, "reload", lambda each: (place.stop(), Remote(each.settings).run("false")))
+    outcome = send(parcel, door)
+    assert (outcome.result, place.current) == (Result.ROLLED_BACK, "demo")
+    assert "demo serves again" in outcome.text
+    assert place.serves() == bundle_digest(place.models / "demo")
 
 
 def test_a_connection_lost_after_the_switch_is_rolled_back(

@@ -144,15 +144,24 @@ def roll_back(outcome: Outcome, door: Door, why: str, *, poll_seconds: float) ->
     except DoorError as error:
         text = f"{why}; the pointer could not be moved back: {_reason(error)}"
         return replace(outcome, result=Result.NOT_ROLLED_BACK, text=text)
-    returned = replace(outcome, result=Result.ROLLED_BACK, now=previous)
+    returned, asked = replace(outcome, result=Result.ROLLED_BACK, now=previous), ""
     try:
         before = door.health()
-        door.reload()
+        asked = _ask_to_reload(door)
         wait_for(digest, door, before, poll_seconds=poll_seconds)
     except DoorError as error:
-        text = f"{why}; {previous} is current again, but the daemon is not healthy with it: {_reason(error)}"
+        text = f"{why}; {previous} is current again, but the daemon is not healthy with it: {asked}{_reason(error)}"
         return replace(returned, text=text)
     return replace(returned, text=f"{why}; {previous} serves again")
+
+
+def _ask_to_reload(door: Door) -> str:
+    """Reload, or say why not: a daemon that died of a bundle is started anew by systemd and reads the pointer then."""
+    try:
+        door.reload()
+    except DoorError as error:
+        return f"{_reason(error)}; "
+    return ""
 
 
 def prune(door: Door, current: str, previous: str) -> str:

@@ -66,7 +66,7 @@ def to_html(survey: Survey, advice: Sequence[Advice]) -> str:
         f"<h2>What to do</h2>{sections.advice_html(advice)}",
         f"<h2>Residents</h2>{sections.residents_html(survey)}{sections.sessions_html(survey)}",
         sections.everybody_else_html(survey),
-        "<h2>How much, and how well recorded</h2>",
+        f"<h2>How much, and how well recorded</h2>{sections.shown_html(survey)}",
         f"<div class=cards>{''.join(sections.amounts_html(survey) + sections.qualities_html(survey))}</div>",
         sections.likeness_html(survey),
         sections.voices_html(survey),

@@ -87,14 +87,20 @@ def everybody_else_html(survey: Survey) -> str:
     return f"<h2>Everybody and everything else</h2>{_table(head, rows)}"
 
 
+def shown_html(survey: Survey) -> str:
+    """That not everybody is in the pictures, where that is so."""
+    if len(survey.residents) <= plots.MOST_ROWS:
+        return ""
+    return f"<p>The pictures show the first {plots.MOST_ROWS} residents by name; tables and advice tell of all.</p>"
+
+
 def amounts_html(survey: Survey) -> list[str]:
-    most = f" The first {plots.MOST_ROWS} are shown." if len(survey.residents) > plots.MOST_ROWS else ""
     return [
         _figure(
             "Minutes of each resident",
             plots.minutes_plot(survey.residents),
             "Coloured is speech, a shade for each session, grey the silence between; right of the dashed line there is "
-            f"enough ({ENOUGH_SPEECH_SECONDS:.0f} s).{most}",
+            f"enough ({ENOUGH_SPEECH_SECONDS:.0f} s).",
         ),
         _figure(
             "Durations before and after silence removal",
@@ -219,8 +225,8 @@ def _amount(part: Part) -> list[str]:
 
 
 def _time(seconds: float) -> str:
-    """Seconds below two minutes, minutes above."""
-    return f"{seconds:.0f} s" if seconds < 120.0 else f"{seconds / 60.0:.1f} min"
+    """Seconds below two minutes, minutes above; rounded down like the advice, so that both say the same."""
+    return f"{int(seconds)} s" if seconds < 120.0 else f"{seconds / 60.0:.1f} min"
 
 
 def _figure(title: str, svg: str, caption: str) -> str:

@@ -9,8 +9,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from device.errors import VoicelatchError
+from training.corpus.fetch import add_parser as add_fetch
 from training.corpus.household import add_parser as add_household
+from training.corpus.survey_page import add_parser as add_survey
 from training.corpus.table import add_parser as add_index
+from training.deploy.command import add_parser as add_deploy
 from training.listen import add_parser as add_augment
 from training.progress import Bars
 
@@ -104,6 +107,9 @@ def build_parser() -> argparse.ArgumentParser:
     add_household(commands)
     add_index(commands)
     add_augment(commands)
+    add_fetch(commands)
+    add_survey(commands)
+    add_deploy(commands)
     demo = add(
         "demo-recordings",
         _demo_recordings,

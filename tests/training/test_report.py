@@ -16,9 +16,16 @@ LIMITS = {"open_llr": 2.8, "refuse_llr": -2.5, "max_clips": 3}
 
 def rates(*, intervals: bool, eer: float = 0.066) -> dict[str, Any]:
     value = {"value": eer, **({"low": 0.02, "high": 0.11} if intervals else {})}
-    names = ("eer", "frr_at_far_1pct", "frr_at_far_01pct", "min_dcf")
-    return {unit: dict.fromkeys(names, value) | {"at_threshold": {"far": 0.0015, "frr": 0.54}}
+    names = ("eer", "frr_at_far_1pct", "frr_at_far_01pct", "min_dcf", "cllr")
+    counts = {"residents_accepted": 20, "residents_refused": 24, "strangers_accepted": 3, "strangers_refused": 1997}
+    return {unit: dict.fromkeys(names, value) | {"at_threshold": {"far": 0.0015, "frr": 0.54, "f1": 0.597, **counts}}
             for unit in ("clip", "visit")}  # fmt: skip
+
+
+def visits(opened: int, of: int) -> dict[str, Any]:
+    return {"visits": of, "opened": opened, "share": opened / of, "upper_bound": 0.0099, "people": 61,
+            "people_let_in": 0, "people_upper_bound": 0.048,
+            "speech_seconds_until_open": 2.5 if opened else None}  # fmt: skip
 
 
 def figures(*, stranger_clips: int = 2000, stranger: str = "Olaf") -> dict[str, Any]:
@@ -28,9 +35,10 @@ def figures(*, stranger_clips: int = 2000, stranger: str = "Olaf") -> dict[str, 
         "counts": {"residents": 5, "resident_clips": 180, "strangers": 61, "stranger_clips": stranger_clips},
         "int8": rates(intervals=True),
         "float": rates(intervals=True, eer=0.0777),
-        "conditions": {"noise 10 dB": rates(intervals=False, eer=0.1234)},
-        "door": {"residents": {"visits": 63, "opened": 48, "share": 48 / 63},
-                 "strangers": {"visits": 300, "opened": 0, "share": 0.0}},
+        "conditions": {"noise 10 dB": rates(intervals=False, eer=0.1234) | {"accepted": {"Anna": 0.25}}},
+        "door": {"residents": visits(48, 63), "strangers": visits(0, 300)},
+        "long": {"strangers": {"hours": 1.7, "decisions": 900, "openings": 0, "per_hour": 0.0,
+                               "upper_bound_per_hour": 1.76}},
         "per_person": [{"role": "stranger", "person": stranger, **row}, {"role": "resident", "person": "Anna", **row}],
         "scores": {"residents": rng.normal(3, 1, 180).tolist(), "strangers": rng.normal(-5, 3, 500).tolist()},
     }  # fmt: skip
@@ -43,7 +51,8 @@ def page(**changes: Any) -> str:
 def test_the_page_holds_every_figure_a_reader_needs() -> None:
     html = page()
     for part in ("48 of 63", "0 of 300", "5 residents", "61 strangers", "6.60% (2.0% to 11.0%)", "7.77%", "noise 10 dB",
-                 "12.34%", "Anna", "Olaf", "as recorded", "How to read this"):  # fmt: skip
+                 "12.34%", "Anna", "Olaf", "as recorded", "How to read this", "0.597", "25.0%", "1.70 h", "1.8",
+                 "2.5 s", "0 of 61 strangers"):  # fmt: skip
         assert part in html
     assert html.index("Anna") < html.index("Olaf")
     assert html.count("<svg viewBox=") == 4
@@ -74,6 +83,20 @@ def test_a_rate_that_few_clips_decide_is_called_a_hint() -> None:
     assert "more than a hint" not in page(stranger_clips=50_000)
 
 
+def test_a_rate_that_no_strangers_trial_stands_behind_is_not_claimed() -> None:
+    told = figures()
+    told["int8"]["visit"] = told["int8"]["visit"] | {"frr_at_far_01pct": {"value": 0.4321, "strangers_behind_it": 0.3}}
+    html = Report("home", told, LIMITS).to_html()
+    assert "43.21%" not in html
+    assert "too few strangers" in html
+
+
+def test_a_door_that_never_opened_says_so() -> None:
+    told = figures()
+    told["door"]["residents"] = visits(0, 63)
+    assert "<b>never</b>" in Report("home", told, LIMITS).to_html()
+
+
 def test_a_report_without_its_float_network_says_nothing_of_it() -> None:
     told = figures()
     del told["float"]
@@ -82,7 +105,7 @@ def test_a_report_without_its_float_network_says_nothing_of_it() -> None:
     assert "float, one clip" not in html
 
 
-@pytest.mark.parametrize("key", ["counts", "int8", "door", "per_person", "scores", "conditions"])
+@pytest.mark.parametrize("key", ["counts", "int8", "door", "per_person", "scores", "conditions", "long"])
 def test_a_missing_part_is_an_error_and_not_an_empty_table(key: str) -> None:
     told = figures()
     del told[key]

@@ -56,7 +56,7 @@ def page(title: str, figures: Mapping[str, Any], limits: Mapping[str, Any]) -> s
         "visit add up.</figcaption></figure>",
         "<h2>Error rates</h2>",
         table(["", "EER", "FRR at FAR 1 %", "FRR at FAR 0.1 %", "minDCF", "Cllr"], rates),
-        f"<p>In brackets: 95 % intervals, people drawn anew. {escape(_trust(figures['counts']))}</p>",
+        f"<p>Small: 95 % intervals, people drawn anew. {escape(_trust(figures['counts']))}</p>",
         f"<figure class=det>{det_curve(scores['residents'], scores['strangers'], open_llr=limits['open_llr'])}"
         "<figcaption>Every choice of a threshold for single clips is a point of the curve; the dot is the door's own, "
         "the dashed diagonal holds the EER. In the shaded part fewer than three strangers' clips decide.</figcaption>"
@@ -134,8 +134,8 @@ def _rates(name: str, told: Mapping[str, Any]) -> list[str]:
         if behind < 1:
             cells.append("too few strangers")
             continue
-        interval = f" ({value['low']:.1%} to {value['high']:.1%})" if "low" in value else ""
-        cells.append(f"{value['value']:.2%}{interval}{' (hint)' if behind < FEWEST_EVENTS else ''}")
+        interval = f"<br><small>{value['low']:.1%} to {value['high']:.1%}</small>" if "low" in value else ""
+        cells.append(f"<td>{value['value']:.2%}{' (hint)' if behind < FEWEST_EVENTS else ''}{interval}</td>")
     return [*cells, f"{told['min_dcf']['value']:.3f}", f"{told['cllr']['value']:.3f}"]
 
 

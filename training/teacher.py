@@ -86,12 +86,12 @@ def main(clips_path: str, out_path: str) -> None:
                 raw = torch.relu(linear(hidden[-1])).numpy()
             total += raw / np.maximum(np.linalg.norm(raw, axis=1, keepdims=True), 1e-9)
         embeddings[start : start + len(batch)] = total / np.linalg.norm(total, axis=1, keepdims=True)
-        print(f"\rteacher {start + len(batch)}/{len(clips)}", end="", file=sys.stderr, flush=True)
+        if sys.stderr.isatty():
+            print(f"\rteacher {start + len(batch)}/{len(clips)}", end="", file=sys.stderr, flush=True)
     fresh = Path(out_path).with_suffix(".new")
     with fresh.open("wb") as file:
         np.save(file, embeddings)
     os.replace(fresh, out_path)
-    print(file=sys.stderr)
 
 
 if __name__ == "__main__":

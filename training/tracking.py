@@ -43,25 +43,23 @@ class JsonLines:
 
 
 class TensorBoard:
-    """Event files below ``folder`` for ``tensorboard --logdir``: numbers as curves, words as text."""
+    """Event files below ``folder`` for ``tensorboard --logdir``. Curves only: words stand in the JSON lines."""
 
     def __init__(self, folder: Path) -> None:
         try:
-            import tensorflow as tf
+            from tensorboard.summary import Writer
         except ImportError as error:
             raise RuntimeMissingError(
-                "TensorFlow is not installed", where="tracking.tensorboard", next_step="set it to false"
+                "TensorBoard is not installed",
+                where="tracking.tensorboard",
+                next_step="pip install tensorboard, or set it to false",
             ) from error
-        self._summary: Any = tf.summary
-        self._writer: Any = tf.summary.create_file_writer(str(folder))
+        self._writer: Any = Writer(str(folder))
 
     def tell(self, kind: str, figures: Figures, *, step: int | None = None) -> None:
-        with self._writer.as_default(step=step or 0):
-            for name, value in figures.items():
-                if isinstance(value, str):
-                    self._summary.text(f"{kind}/{name}", value)
-                else:
-                    self._summary.scalar(f"{kind}/{name}", float(value))
+        for name, value in figures.items():
+            if not isinstance(value, str):
+                self._writer.add_scalar(f"{kind}/{name}", float(value), step or 0)
 
     def close(self) -> None:
         self._writer.close()

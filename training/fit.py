@@ -2,7 +2,8 @@
 
 Loss of one example: the margin softmax of Wang et al. (IEEE SPL 2018) over classes (speaker x speed), left out where
 nobody knows who speaks, plus ``teacher_weight * (1 - cosine to the teacher's embedding)``. The teacher heard the clean
-clip, the student hears the augmented one. The checkpoint kept is the best by FRR at 1 % FAR on validation speakers.
+clip, the student hears the augmented one. The checkpoint kept is the best by FRR at
+``checkpoint_far`` on validation speakers; without a better one for ``patience`` epochs, learning stops.
 """
 
 from __future__ import annotations
@@ -80,13 +81,12 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         folder: Path,
         *,
         settings: Backbone,
-        target_far: float,
         tracker: Tracker,
         progress: Progress,
     ) -> None:
         super().__init__()
         self._validation, self._whole, self._folder = validation, whole, folder
-        self._settings, self._target_far = settings, target_far
+        self._settings = settings
         self._tracker, self._progress = tracker, progress
         self._warm = max(1, settings.epochs // 3)
         self._log = folder / "epochs.jsonl"
@@ -109,17 +109,17 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         now = {
             "loss": float((logs or {}).get("loss", 0.0)),
             "eer": eer(targets, nontargets),
-            "frr_at_target_far": frr_at_far(targets, nontargets, self._target_far),
+            "frr_at_checkpoint_far": frr_at_far(targets, nontargets, self._settings.checkpoint_far),
         }
-        rates = [each["frr_at_target_far"] for each in epochs_so_far(self._folder)]
-        if now["frr_at_target_far"] < min(rates, default=2.0):
+        rates = [each["frr_at_checkpoint_far"] for each in epochs_so_far(self._folder)]
+        if now["frr_at_checkpoint_far"] < min(rates, default=2.0):
             fresh = self._folder / "best.new.weights.h5"
             self._whole.save_weights(fresh)
             fresh.replace(self._folder / "best.weights.h5")
         with self._log.open("a") as file:
             file.write(json.dumps({"epoch": epoch, **now}) + "\n")
         self._tracker.tell("epoch", now, step=epoch)
-        if gives_up([*rates, now["frr_at_target_far"]], self._settings.patience):
+        if gives_up([*rates, now["frr_at_checkpoint_far"]], self._settings.patience):
             self.model.stop_training = True
 
 
@@ -141,7 +141,6 @@ def fit_backbone(
     validation: ValidationClips,
     *,
     settings: Backbone,
-    target_far: float,
     seed: int,
     folder: Path,
     tracker: Tracker,
@@ -158,7 +157,7 @@ def fit_backbone(
         return whole
     cropped = build(settings.network, (settings.crop_frames, bands), **sizes)
     learner = Learner(cropped, int(labels.max()) + 1, settings)
-    rates = [each["frr_at_target_far"] for each in epochs_so_far(folder)]
+    rates = [each["frr_at_checkpoint_far"] for each in epochs_so_far(folder)]
     batches = Batches(
         shards,
         labels,
@@ -172,9 +171,7 @@ def fit_backbone(
     rate = learning_rate(settings, len(batches) * settings.epochs)
     learner.compile(optimizer=keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=5.0))
     learner.build({"features": (None, settings.crop_frames, bands), "teacher": (None, teacher.shape[1])})
-    watch = Watch(
-        validation, whole, folder, settings=settings, target_far=target_far, tracker=tracker, progress=progress
-    )
+    watch = Watch(validation, whole, folder, settings=settings, tracker=tracker, progress=progress)
     backup = keras.callbacks.BackupAndRestore(str(folder / "backup"), save_freq="epoch", delete_checkpoint=False)
     if not gives_up(rates, settings.patience):
         learner.fit(batches, epochs=settings.epochs, callbacks=[watch, backup], verbose=0)

@@ -72,7 +72,7 @@ def learn(
         )
 
     held_out = cutter.cut(parts.validation, progress=progress, label="validation clips")
-    judged_by = [[each.sha256 for each in parts.validation], recipe.decision.target_far]
+    judged_by = [each.sha256 for each in parts.validation]
     with stages.kept("fit", examples.key, asdict(settings), judged_by) as fit:
         network = fit_backbone(
             shards,
@@ -80,7 +80,6 @@ def learn(
             teacher,
             validation_clips(held_out, recipe),
             settings=settings,
-            target_far=recipe.decision.target_far,
             seed=recipe.data.seed,
             folder=fit.folder,
             tracker=tracker,

@@ -90,7 +90,9 @@ class Backbone:
 
     ``speeds``: each further speed counts as a new speaker. ``variants``: differently augmented copies of each clip,
     beside the clean one. ``schedule`` of the learning rate: ``cosine`` (warm-up, then down) or ``constant``.
-    ``patience``: stop after so many epochs without a better FRR on the validation strangers; 0 never.
+    ``checkpoint_far``: epochs are compared by FRR at this FAR on the validation strangers (take the decision's
+    ``target_far``; it is a key of its own so that another threshold later trains nothing). ``patience``: stop after so
+    many epochs without a better one; 0 never.
     ``speaker_balance``: 0 hears every clip equally often, 1 every speaker. ``teacher``: empty, or ``resemblyzer``
     (needs PyTorch) for distillation.
     """
@@ -108,6 +110,7 @@ class Backbone:
     schedule: str = "cosine"
     weight_decay: float = 1e-4
     label_smoothing: float = 0.0
+    checkpoint_far: float = 0.01
     patience: int = 0
     speaker_balance: float = 0.0
     margin: float = 0.2
@@ -119,6 +122,7 @@ class Backbone:
         one_of("backbone.teacher", self.teacher, ("", "resemblyzer"))
         one_of("backbone.schedule", self.schedule, ("cosine", "constant"))
         within("backbone.label_smoothing", self.label_smoothing, 0.0, 0.5)
+        within("backbone.checkpoint_far", self.checkpoint_far, 1e-5, 0.2)
         within("backbone.patience", self.patience, 0, 10_000)
         within("backbone.speaker_balance", self.speaker_balance, 0.0, 1.0)
         within("backbone.epochs", self.epochs, 1, 10_000)

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from device.errors import RuntimeMissingError, StateError
 from training.recipe import Tracking
@@ -79,7 +79,11 @@ class WeightsAndBiases:
             ) from error
         folder.mkdir(parents=True, exist_ok=True)
         self._run: Any = wandb.init(
-            dir=str(folder), mode=mode, project=project, name=name, settings=wandb.Settings(silent=True, console="off")
+            dir=str(folder),
+            mode=cast("Any", mode),
+            project=project,
+            name=name,
+            settings=wandb.Settings(silent=True, console="off"),
         )
 
     def tell(self, kind: str, figures: Figures, *, step: int | None = None) -> None:

@@ -38,7 +38,7 @@ def learn(folder: Path, settings: Backbone = SETTINGS, seen: list[object] | None
     held, who = voices(rng, 6, 6)
     validation = ValidationClips(held.astype(np.float32), tuple(f"v{each}" for each in who))
     return fit_backbone(
-        [shard], labels, teacher, validation, settings=settings, target_far=0.01, seed=1, folder=folder / "fit",
+        [shard], labels, teacher, validation, settings=settings, seed=1, folder=folder / "fit",
         tracker=JsonLines(folder / "log.jsonl"), progress=lambda *told: seen.append(told),
     )  # fmt: skip
 

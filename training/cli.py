@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from device.errors import VoicelatchError
+from training.benchmark.command import add_parser as add_benchmark
 from training.corpus.fetch import add_parser as add_fetch
 from training.corpus.household import add_parser as add_household
 from training.corpus.survey_page import add_parser as add_survey
@@ -110,6 +111,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_fetch(commands)
     add_survey(commands)
     add_deploy(commands)
+    add_benchmark(commands)
     demo = add(
         "demo-recordings",
         _demo_recordings,

@@ -120,6 +120,8 @@ def _quantized(
         validation=embedder.voices(held_out, progress=progress, label="validation"),
         manifest={
             "training_speakers": sorted({speaker_hash(each.speaker) for each in parts.backbone}),
+            # Files mixed in while learning, so that no figure "in noise" is made with them.
+            "training_sounds": sorted(each.sha256[:16] for each in (*parts.train_noise, *parts.train_rir)),
             "validation_speakers": sorted({speaker_hash(each.speaker) for each in parts.validation}),
             "recipe_sha256": recipe.sha256(),
             "data_sha256": index.data_sha256(),

@@ -1,0 +1,170 @@
+"""Random households: residents enrolled on one day and tried on another, everybody else a stranger.
+
+In each draw half of the strangers choose the thresholds and half give the figures; nobody does both. The thresholds
+are chosen on clean speech and kept in every condition, as at a door. Scores are those of the product's own head:
+prototypes, cohort, log-likelihood ratios calibrated on the strangers who choose. A system without a cohort of its own
+gets every second one of those strangers as its cohort, and the rest choose: who is in the cohort looks like less of a
+danger than a stranger is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.errors import DataError
+from device.sound.pcm import CLIP_SECONDS
+from device.verdict.head import Head
+from device.verdict.interpreter import Embedding
+from device.verdict.scorer import clip_weight
+from training.backbone import Voices, cohort_of
+from training.benchmark.pack import Pack
+from training.calibrate import fit_calibration, peaks, validation_trials, visits, weighed
+from training.clips import SpokenClip
+from training.enrol import enrol
+from training.metrics import eer, far_at, frr_at, threshold_at_far
+
+PROTOTYPES = 6
+COHORT_TOP = 50
+MAX_CLIPS = 3
+FARS = {"1pct": 0.01, "01pct": 0.001}
+CLEAN = "clean"
+_Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Draw:
+    """One household: rows of the pack's clips. ``choosing`` and ``judging`` strangers share no speaker."""
+
+    residents: tuple[str, ...]
+    enrolled: _Rows
+    tried: _Rows
+    choosing: _Rows
+    judging: _Rows
+
+
+def draw_households(
+    pack: Pack, *, draws: int, residents: int, enrol_seconds: float, enrol_sessions: int, seed: int
+) -> list[Draw]:
+    """``draws`` households, deterministic for a seed. Residents have more than ``enrol_sessions`` sessions: those
+    first are enrolled, ``enrol_seconds`` in all, and the others are tried.
+
+    Raises :class:`DataError` when too few people have so many sessions.
+    """
+    able = [name for name in pack.speakers if len(pack.sessions(name)) > enrol_sessions]
+    if len(able) < residents or len(pack.speakers) < residents + 4:
+        raise DataError(
+            "too few speakers for such households",
+            received=f"{len(able)} with more than {enrol_sessions} sessions, {len(pack.speakers)} in all",
+            allowed=f"{residents} of the first kind, {residents + 4} in all",
+            next_step="ask for fewer residents, or give a pack with more sessions",
+        )
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(draws):
+        chosen = tuple(sorted(rng.choice(able, residents, replace=False).tolist()))
+        strangers = rng.permutation([name for name in pack.speakers if name not in chosen]).tolist()
+        half = len(strangers) // 2
+        enrolled, tried = zip(
+            *(_two_days(pack, name, enrol_seconds=enrol_seconds, enrol_sessions=enrol_sessions) for name in chosen),
+            strict=True,
+        )
+        found.append(
+            Draw(
+                chosen,
+                np.concatenate(enrolled),
+                np.concatenate(tried),
+                np.concatenate([pack.rows(name) for name in sorted(strangers[:half])]),
+                np.concatenate([pack.rows(name) for name in sorted(strangers[half:])]),
+            )
+        )
+    return found
+
+
+def household(
+    pack: Pack,
+    embeddings: Mapping[str, Embedding],
+    changed: Mapping[str, Sequence[SpokenClip]],
+    cohort: Embedding | None,
+    draws: Sequence[Draw],
+) -> dict[str, Any]:
+    """Figures by condition and unit (``clip``, and ``visit`` of up to three): eer, and at the thresholds chosen on
+    clean speech for a FAR of 1 % and 0.1 %: frr and the far that came out; each the mean, lowest and highest of the
+    draws. ``embeddings`` and ``changed`` (the clips themselves) by condition, ``clean`` among them."""
+    per_draw = [_one(pack, embeddings, changed, cohort, draw) for draw in draws]
+    return {
+        condition: {
+            unit: {
+                name: over([each[condition][unit][name] for each in per_draw]) for name in per_draw[0][condition][unit]
+            }
+            for unit in ("clip", "visit")
+        }
+        for condition in embeddings
+    }
+
+
+def _one(
+    pack: Pack,
+    embeddings: Mapping[str, Embedding],
+    changed: Mapping[str, Sequence[SpokenClip]],
+    cohort: Embedding | None,
+    draw: Draw,
+) -> dict[str, Any]:
+    clean = embeddings[CLEAN]
+    choosing = _voices(pack.clips, clean, draw.choosing)
+    neighbours = cohort
+    if neighbours is None:
+        lent = np.isin(choosing.speakers, choosing.names[::2])
+        neighbours = cohort_of(_voices(pack.clips, clean, draw.choosing[lent]))
+        choosing = _voices(pack.clips, clean, draw.choosing[~lent])
+    top = min(COHORT_TOP, len(neighbours))
+    same, different = validation_trials(choosing, neighbours, cohort_top=top, prototypes=PROTOTYPES)
+    calibration = fit_calibration(same, different, cohort_top=top)
+    head = enrol(_voices(pack.clips, clean, draw.enrolled), neighbours, calibration, prototypes=PROTOTYPES)
+    thresholds = {
+        unit: {name: threshold_at_far(scores, far) for name, far in FARS.items()}
+        for unit, scores in _scores(head, choosing).items()
+    }
+    told: dict[str, Any] = {}
+    for condition, heard in embeddings.items():
+        inside = _scores(head, _voices(changed[condition], heard, draw.tried))
+        outside = _scores(head, _voices(changed[condition], heard, draw.judging))
+        told[condition] = {}
+        for unit, limits in thresholds.items():
+            figures = {"eer": eer(inside[unit], outside[unit])}
+            for name, threshold in limits.items():
+                figures[f"frr_at_far_{name}"] = frr_at(inside[unit], threshold)
+                figures[f"far_reached_{name}"] = far_at(outside[unit], threshold)
+            told[condition][unit] = figures
+    return told
+
+
+def _scores(head: Head, voices: Voices) -> dict[str, NDArray[np.float64]]:
+    evidence = weighed(head, voices)
+    held = visits(voices.speakers, voices.sessions, max_clips=MAX_CLIPS)
+    return {"clip": evidence.max(axis=1), "visit": peaks(evidence, held)}
+
+
+def _two_days(pack: Pack, name: str, *, enrol_seconds: float, enrol_sessions: int) -> tuple[_Rows, _Rows]:
+    sessions = pack.sessions(name)
+    most = max(1, round(enrol_seconds / enrol_sessions / CLIP_SECONDS))
+    enrolled = [pack.rows(name, each)[:most] for each in sessions[:enrol_sessions]]
+    return np.concatenate(enrolled), np.concatenate([pack.rows(name, each) for each in sessions[enrol_sessions:]])
+
+
+def _voices(clips: Sequence[SpokenClip], embeddings: Embedding, rows: _Rows) -> Voices:
+    return Voices(
+        embeddings[rows],
+        np.array([clip_weight(clips[row].clip) for row in rows]),
+        tuple(clips[row].speaker for row in rows),
+        tuple(clips[row].session for row in rows),
+    )
+
+
+def over(values: Sequence[float]) -> dict[str, float]:
+    """Mean, lowest and highest of the draws."""
+    return {"value": float(np.mean(values)), "lowest": min(values), "highest": max(values)}

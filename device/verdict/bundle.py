@@ -1,21 +1,15 @@
 """The bundle: everything the door knows, in one folder, verified before it is believed.
 
 ``model.tflite``, ``head.npz`` (prototypes, owners, cohort), ``golden.npz`` (clips with the features and int8 outputs
-they must give), ``manifest.json``, the report, and ``SHA256SUMS`` over all of them. ``models/README.md`` describes
-every field. Writing happens in a temporary folder that is renamed when complete, so a half-written bundle cannot have
-a bundle's name.
+they must give), ``manifest.json``, the report, ``SHA256SUMS`` over all of them and, where the workshop has a key, a
+``SIGNATURE``. ``models/README.md`` describes every field. Writing happens in a temporary folder that is renamed when
+complete, so a half-written bundle cannot have a bundle's name.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 import os
-import tempfile
-import zipfile
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,31 +17,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from device.errors import BundleError, StateError, VoicelatchError
+from device.errors import BundleError
 from device.sound.logmel import FrontendSpec
+from device.sound.pcm import CLIP_SAMPLES
 from device.sound.segmenter import SegmenterSpec
 from device.sound.vad import VadSpec
-from device.verdict.head import Calibration, Head
+from device.verdict.files import REPUBLISH, SUMS, as_text, read_bytes, read_folder, read_listed, read_seal, write_folder
+from device.verdict.head import Head
 from device.verdict.interpreter import TensorSpec
+from device.verdict.manifest import SCHEMA, Manifest, Thresholds, parse_manifest
+from device.verdict.npz import npz_arrays, npz_bytes
+from device.verdict.signature import PublicKey, verify_seal
 
-SCHEMA = 1
-SUMS = "SHA256SUMS"
+__all__ = [
+    "REPUBLISH", "REQUIRED", "SCHEMA", "SUMS", "Bundle", "Golden", "Thresholds", "load_bundle", "npz_arrays",
+    "npz_bytes", "point_current", "read_folder", "resolve_current", "write_bundle", "write_folder",
+]  # fmt: skip
+
 REQUIRED = ("model.tflite", "head.npz", "golden.npz", "manifest.json")
-REPUBLISH = "copy the bundle again from the workstation, or publish a new one with the training pipeline"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Thresholds:
-    """Natural-log likelihood ratios, and where they come from: the false accept rate aimed at on validation
-    strangers, its 95 % upper bound there, and how many speakers and visits that rests on."""
-
-    open_llr: float
-    refuse_llr: float
-    max_clips: int
-    target_far: float
-    far_upper_bound: float
-    validation_speakers: int
-    validation_visits: int
+# A door has little memory. The shipped bundle is 3 MB, 8 MB unpacked.
+BUNDLE_BYTES = 64 << 20
+MANIFEST_BYTES = 4 << 20
+POINTER_BYTES = 1 << 10
+# The cohort as every prototype hears it is computed once, when the bundle is loaded: numbers of that table.
+MAX_HEARD = 10_000_000
+MAX_GOLDEN = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +72,8 @@ class Bundle:
     thresholds: Thresholds
     golden: Golden
     manifest: Mapping[str, Any]
+    # The id of the trusted key that signed it; empty where no key was asked for.
+    signed_by: str = ""
 
     @property
     def residents(self) -> tuple[str, ...]:
@@ -96,8 +92,8 @@ def resolve_current(path: Path) -> Path:
             allowed="a bundle's folder, or a models folder with a 'current' file",
             next_step=REPUBLISH,
         )
-    name = _text(pointer.name, _bytes(pointer), str(pointer)).strip()
-    if not name or Path(name).name != name or name in (".", ".."):
+    name = as_text(read_bytes(pointer, max_bytes=POINTER_BYTES), str(pointer)).strip()
+    if not name or not name.isprintable() or Path(name).name != name or name in (".", ".."):
         raise BundleError(
             "the pointer does not name a folder beside it",
             where=str(pointer),
@@ -108,108 +104,95 @@ def resolve_current(path: Path) -> Path:
     return pointer.parent / name
 
 
-def load_bundle(path: Path) -> Bundle:
+def load_bundle(path: Path, *, keys: Sequence[PublicKey] = ()) -> Bundle:
     """Read and verify a bundle (or what a models folder's ``current`` names).
 
-    Raises :class:`BundleError` naming the file when anything is missing, altered, of another schema, or disagrees
-    with the front-end, detector or segmenter of this program. The model's outputs are verified by the scorer.
+    Where ``keys`` are given, one of them must have signed it, and nothing but the sums is looked at before that is
+    known. Raises :class:`BundleError` naming the file when anything is missing, altered, foreign, of another schema,
+    or disagrees with the front-end, detector or segmenter of this program. The model's outputs are verified by the
+    scorer.
     """
     folder = resolve_current(path)
-    contents = read_folder(folder, REQUIRED)
+    seal = read_seal(folder)
+    signed_by = verify_seal(seal, keys, where=str(folder)).id if keys else ""
+    contents = read_listed(folder, seal, REQUIRED, max_bytes=BUNDLE_BYTES)
     where = str(folder / "manifest.json")
+    if len(contents["manifest.json"]) > MANIFEST_BYTES:
+        raise BundleError("the file is too large", where=where, received=f"{len(contents['manifest.json'])} bytes",
+                          allowed=f"{MANIFEST_BYTES} bytes", next_step=REPUBLISH)  # fmt: skip
+    manifest = parse_manifest(contents["manifest.json"], where=where)
+    return Bundle(
+        path=folder,
+        name=manifest.name,
+        sequence=manifest.sequence,
+        frontend=manifest.frontend,
+        vad=manifest.vad,
+        segmenter=manifest.segmenter,
+        model=contents["model.tflite"],
+        input=manifest.input,
+        output=manifest.output,
+        head=_head(contents["head.npz"], manifest, where=str(folder / "head.npz")),
+        thresholds=manifest.thresholds,
+        golden=_golden(contents["golden.npz"], manifest, where=str(folder / "golden.npz")),
+        manifest=manifest.raw,
+        signed_by=signed_by,
+    )
+
+
+def _head(content: bytes, manifest: Manifest, *, where: str) -> Head:
+    arrays = _arrays(content, where)
+    (dimensions,) = manifest.output.shape if len(manifest.output.shape) == 1 else (0,)
+    prototypes = _array(arrays, "prototypes", "float32", (None, dimensions), where)
+    cohort = _array(arrays, "cohort", "float32", (None, dimensions), where)
+    if len(prototypes) * len(cohort) > MAX_HEARD:
+        raise _unfit(where, f"{len(prototypes)} prototypes and {len(cohort)} of a cohort", f"a product to {MAX_HEARD}")
+    lengths = np.linalg.norm(np.concatenate([prototypes, cohort]).astype(np.float64), axis=1)
+    # Not "> 0.01": NaN must not pass.
+    if not np.all(np.abs(lengths - 1.0) <= 0.01):
+        raise _unfit(where, "a vector of another length, or no number", "vectors of length 1")
+    owners = _array(arrays, "owners", "int64", (len(prototypes),), where)
+    return Head(manifest.residents, prototypes, owners, cohort, manifest.calibration)
+
+
+def _golden(content: bytes, manifest: Manifest, *, where: str) -> Golden:
+    arrays = _arrays(content, where)
+    clips = _array(arrays, "clips", "int16", (None, CLIP_SAMPLES), where)
+    if not 1 <= len(clips) <= MAX_GOLDEN:
+        raise _unfit(where, f"{len(clips)} clips", f"1 to {MAX_GOLDEN}")
+    features = _array(arrays, "features", "float32", (len(clips), *manifest.input.shape), where)
+    outputs = _array(arrays, "outputs", "int8", (len(clips), *manifest.output.shape), where)
+    return Golden(clips, features, outputs, manifest.tolerance_steps)
+
+
+def _arrays(content: bytes, where: str) -> dict[str, NDArray[Any]]:
     try:
-        manifest = json.loads(contents["manifest.json"])
-        if manifest["schema"] != SCHEMA:
-            raise BundleError(
-                "another format",
-                where=f"{where}: schema",
-                received=manifest["schema"],
-                allowed=str(SCHEMA),
-                next_step="update the program or publish again",
-            )
-        frontend = FrontendSpec(**manifest["frontend"]["spec"])
-        vad = VadSpec(**manifest["vad"]["spec"])
-        segmenter = SegmenterSpec(**manifest["segmenter"]["spec"])
-        for key, here in (("frontend", frontend), ("vad", vad), ("segmenter", segmenter)):
-            _check_fingerprint(where, key, manifest[key]["fingerprint"], here.fingerprint())
-        arrays, golden = npz_arrays(contents["head.npz"]), npz_arrays(contents["golden.npz"])
-        tensors = {key: _tensor(manifest["tensors"][key]) for key in ("input", "output")}
-        if tensors["input"].shape != frontend.shape:
-            raise BundleError(
-                "the model is of another front-end",
-                where=f"{where}: tensors.input.shape",
-                received=list(tensors["input"].shape),
-                allowed=str(list(frontend.shape)),
-                next_step=REPUBLISH,
-            )
-        return Bundle(
-            path=folder,
-            name=str(manifest["name"]),
-            sequence=int(manifest["sequence"]),
-            frontend=frontend,
-            vad=vad,
-            segmenter=segmenter,
-            model=contents["model.tflite"],
-            input=tensors["input"],
-            output=tensors["output"],
-            head=Head(
-                tuple(manifest["residents"]),
-                arrays["prototypes"],
-                arrays["owners"],
-                arrays["cohort"],
-                Calibration(**manifest["calibration"]),
-            ),
-            thresholds=Thresholds(**manifest["thresholds"]),
-            golden=Golden(
-                golden["clips"], golden["features"], golden["outputs"], manifest["golden"]["tolerance_steps"]
-            ),
-            manifest=manifest,
-        )
-    except BundleError:
-        raise
-    except (KeyError, TypeError, ValueError, VoicelatchError) as error:
-        raise BundleError(
-            "a field is missing or not acceptable",
-            where=where,
-            next_step=REPUBLISH,
-            received=f"{type(error).__name__}: {error}",
-        ) from error
+        return npz_arrays(content, max_bytes=BUNDLE_BYTES)
+    except ValueError as error:
+        raise _unfit(where, error, "arrays of numbers in a .npz") from error
 
 
-def write_bundle(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write a bundle of ``files`` as ``folder``; :class:`BundleError` when a required file is not among them."""
+def _array(
+    arrays: Mapping[str, NDArray[Any]], name: str, dtype: str, shape: tuple[int | None, ...], where: str
+) -> NDArray[Any]:
+    found = arrays.get(name)
+    fits = found is not None and found.dtype == np.dtype(dtype) and len(found.shape) == len(shape)
+    if found is None or not fits or any(b not in (None, a) for a, b in zip(found.shape, shape, strict=True)):
+        told = f"{found.dtype}{list(found.shape)}" if found is not None else "nothing"
+        raise _unfit(f"{where}: {name}", told, f"{dtype}{['any' if each is None else each for each in shape]}")
+    return found
+
+
+def _unfit(where: str, received: object, allowed: str) -> BundleError:
+    return BundleError("arrays that do not fit", where=where, received=received, allowed=allowed, next_step=REPUBLISH)
+
+
+def write_bundle(folder: Path, files: Mapping[str, bytes], *, sign: Callable[[bytes], bytes] | None = None) -> None:
+    """Write a bundle of ``files`` as ``folder``, signed where ``sign`` is given (:func:`write_folder`);
+    :class:`BundleError` when a required file is not among them."""
     missing = [name for name in REQUIRED if name not in files]
     if missing:
         raise BundleError("a bundle needs more files", where=str(folder), received=f"without {', '.join(missing)}")
-    write_folder(folder, files)
-
-
-def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write ``files`` and their ``SHA256SUMS`` as the new folder ``folder``: complete or not at all.
-
-    An existing folder is replaced only once the new one is whole. Raises :class:`StateError` when writing fails.
-    """
-    sums = "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files))
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
-            fresh = Path(scratch) / "new"
-            fresh.mkdir()
-            for name, content in {**files, SUMS: sums.encode()}.items():
-                with (fresh / name).open("wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-            if folder.exists():
-                os.replace(folder, Path(scratch) / "old")
-            os.replace(fresh, folder)
-    except OSError as error:
-        raise StateError(
-            "cannot be written",
-            where=str(folder),
-            received=error,
-            next_step="check free space and permissions; what was there before is kept",
-        ) from error
+    write_folder(folder, files, sign=sign)
 
 
 def point_current(models: Path, name: str) -> None:
@@ -217,83 +200,3 @@ def point_current(models: Path, name: str) -> None:
     fresh = models / ".current.new"
     fresh.write_text(f"{name}\n", encoding="utf-8")
     os.replace(fresh, models / "current")
-
-
-def npz_bytes(**arrays: NDArray[Any]) -> bytes:
-    """The arrays as the bytes of a compressed ``.npz``."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
-
-
-def read_folder(folder: Path, required: Sequence[str]) -> dict[str, bytes]:
-    """The files of a folder made by :func:`write_folder`, each verified. Raises :class:`BundleError`."""
-    sums_path = folder / SUMS
-    if not sums_path.is_file():
-        raise BundleError("the bundle is incomplete", where=str(folder), received=f"no {SUMS}", next_step=REPUBLISH)
-    contents: dict[str, bytes] = {}
-    for line in _text(SUMS, _bytes(sums_path), str(sums_path)).splitlines():
-        expected, _, name = line.partition("  ")
-        path = folder / name
-        if not name or Path(name).name != name or not path.is_file():
-            raise BundleError("a listed file is missing", where=str(sums_path), received=line, next_step=REPUBLISH)
-        contents[name] = _bytes(path)
-        actual = hashlib.sha256(contents[name]).hexdigest()
-        if actual != expected:
-            raise BundleError(
-                "the file was altered or cut short",
-                where=str(path),
-                received=f"sha256 {actual[:16]}...",
-                allowed=f"sha256 {expected[:16]}...",
-                next_step=REPUBLISH,
-            )
-    missing = [name for name in required if name not in contents]
-    if missing:
-        raise BundleError(
-            "the bundle is incomplete", where=str(folder), received=f"no {', '.join(missing)}", next_step=REPUBLISH
-        )
-    return contents
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BundleError(
-            "the file cannot be read",
-            where=str(path),
-            received=error,
-            next_step="make it readable for the user that runs the door, or " + REPUBLISH,
-        ) from error
-
-
-def _text(name: str, content: bytes, where: str) -> str:
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BundleError(f"{name} is not text", where=where, received=error, next_step=REPUBLISH) from error
-
-
-def npz_arrays(content: bytes) -> dict[str, NDArray[Any]]:
-    """The arrays of a ``.npz``. Raises ValueError for anything else: damaged, another format, pickled objects."""
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (AttributeError, EOFError, OSError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
-        # An array alone (.npy) has no names; the others are what the zip reader says of damage.
-        raise ValueError(f"not a readable .npz: {type(error).__name__}: {error}") from error
-
-
-def _tensor(fields: Mapping[str, Any]) -> TensorSpec:
-    return TensorSpec(tuple(fields["shape"]), float(fields["scale"]), int(fields["zero_point"]))
-
-
-def _check_fingerprint(where: str, key: str, bundled: str, here: str) -> None:
-    if bundled != here:
-        raise BundleError(
-            f"the model was made with another {key} than this program has",
-            where=f"{where}: {key}.fingerprint",
-            received=bundled,
-            allowed=here,
-            next_step="publish the bundle with the same version of the program as on the device",
-        )

@@ -1,0 +1,238 @@
+"""``manifest.json``, read strictly: every number, name and limit that the door relies on has its type and its range.
+
+A wrong value is found here, with its place in the file, and not at the first visitor. Keys that the door does not use
+(where the bundle comes from) may hold anything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, TypeVar, get_type_hints
+
+from device.errors import BundleError, ConfigError
+from device.sound.logmel import FrontendSpec
+from device.sound.segmenter import SegmenterSpec
+from device.sound.vad import VadSpec
+from device.verdict.files import REPUBLISH, as_text
+from device.verdict.head import Calibration
+from device.verdict.interpreter import TensorSpec
+
+SCHEMA = 1
+MAX_RESIDENTS = 1000
+MAX_CLIPS = 100
+# Steps of int8 beyond which a golden output proves nothing.
+MAX_TOLERANCE_STEPS = 8
+# A front-end within these cannot fill a small board's memory; the shipped one needs 64 bands and 152 064 values.
+MAX_MEL_BANDS = 1024
+MAX_SPECTRUM_VALUES = 4_000_000
+LARGEST = 10**9
+_BAD = "a field is missing or not acceptable"
+_Made = TypeVar("_Made")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """Natural-log likelihood ratios, and where they come from: the false accept rate aimed at on validation
+    strangers, its 95 % upper bound there, and how many speakers and visits that rests on."""
+
+    open_llr: float
+    refuse_llr: float
+    max_clips: int
+    target_far: float
+    far_upper_bound: float
+    validation_speakers: int
+    validation_visits: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Manifest:
+    """What the door takes from the file; ``raw`` is all of it."""
+
+    name: str
+    sequence: int
+    frontend: FrontendSpec
+    vad: VadSpec
+    segmenter: SegmenterSpec
+    input: TensorSpec
+    output: TensorSpec
+    residents: tuple[str, ...]
+    calibration: Calibration
+    thresholds: Thresholds
+    tolerance_steps: Mapping[str, int]
+    raw: Mapping[str, Any]
+
+
+def parse_manifest(content: bytes, *, where: str) -> Manifest:
+    """The manifest of a bundle. Raises :class:`BundleError` naming the first field that is not acceptable."""
+    try:
+        raw = json.loads(as_text(content, where), object_pairs_hook=_once, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise _bad(where, f"{type(error).__name__}: {error}", "JSON") from error
+    raw = _table(raw, where, "the manifest")
+    if _get(raw, "schema", where) != SCHEMA or isinstance(raw["schema"], bool):
+        raise BundleError("another format", where=f"{where}: schema", received=repr(raw["schema"])[:80],
+                          allowed=str(SCHEMA), next_step="update the program or publish again")  # fmt: skip
+    frontend = _spec(FrontendSpec, raw, "frontend", where)
+    values = frontend.frames * frontend.fft_samples
+    if frontend.mel_bands > MAX_MEL_BANDS or values > MAX_SPECTRUM_VALUES:
+        raise _bad(f"{where}: frontend.spec", f"{frontend.mel_bands} bands, {values} values of a spectrum",
+                   f"at most {MAX_MEL_BANDS} and {MAX_SPECTRUM_VALUES}")  # fmt: skip
+    tensors = _table(_get(raw, "tensors", where), where, "tensors")
+    made = Manifest(
+        name=_name(_get(raw, "name", where), f"{where}: name"),
+        sequence=_within(_get(raw, "sequence", where), 0, LARGEST, f"{where}: sequence"),
+        frontend=frontend,
+        vad=_spec(VadSpec, raw, "vad", where),
+        segmenter=_spec(SegmenterSpec, raw, "segmenter", where),
+        input=_tensor(_get(tensors, "input", f"{where}: tensors"), f"{where}: tensors.input"),
+        output=_tensor(_get(tensors, "output", f"{where}: tensors"), f"{where}: tensors.output"),
+        residents=_residents(_get(raw, "residents", where), f"{where}: residents"),
+        calibration=_fields(Calibration, _get(raw, "calibration", where), f"{where}: calibration"),
+        thresholds=_thresholds(_get(raw, "thresholds", where), f"{where}: thresholds"),
+        tolerance_steps=_tolerance(_get(raw, "golden", where), f"{where}: golden"),
+        raw=raw,
+    )
+    if made.input.shape != frontend.shape:
+        raise BundleError(
+            "the model is of another front-end",
+            where=f"{where}: tensors.input.shape",
+            received=list(made.input.shape),
+            allowed=str(list(frontend.shape)),
+            next_step=REPUBLISH,
+        )
+    return made
+
+
+def _spec(kind: type[_Made], raw: Mapping[str, Any], key: str, where: str) -> _Made:
+    place = f"{where}: {key}"
+    table = _table(_get(raw, key, where), where, key)
+    try:
+        made: Any = _fields(kind, _get(table, "spec", place), f"{place}.spec")
+    except ConfigError as error:
+        raise _bad(f"{place}.spec", error, "what this program can compute") from error
+    here, bundled = made.fingerprint(), _get(table, "fingerprint", place)
+    if bundled != here:
+        raise BundleError(
+            f"the model was made with another {key} than this program has",
+            where=f"{place}.fingerprint",
+            received=repr(bundled)[:80],
+            allowed=here,
+            next_step="publish the bundle with the same version of the program as on the device",
+        )
+    return made  # type: ignore[no-any-return]
+
+
+def _fields(kind: type[_Made], table: Any, where: str) -> _Made:
+    """A dataclass of numbers from a table of its fields, each of its type. A field with a default may be absent."""
+    table, types = _table(table, where, ""), get_type_hints(kind)
+    known = {each.name: each.default is MISSING for each in fields(kind)}  # type: ignore[arg-type]
+    needed = {name for name, required in known.items() if required}
+    if not needed <= set(table) <= set(known):
+        raise _bad(where, ", ".join(sorted(table)), f"the fields {', '.join(known)}")
+    return kind(**{name: _number(table[name], types[name], f"{where}.{name}") for name in table})
+
+
+def _thresholds(table: Any, where: str) -> Thresholds:
+    made = _fields(Thresholds, table, where)
+    _within(made.max_clips, 1, MAX_CLIPS, f"{where}.max_clips")
+    if not made.refuse_llr < made.open_llr:
+        raise _bad(where, f"open_llr {made.open_llr}, refuse_llr {made.refuse_llr}", "open_llr above refuse_llr")
+    for key, share in (("target_far", made.target_far), ("far_upper_bound", made.far_upper_bound)):
+        if not 0.0 <= share <= 1.0:
+            raise _bad(f"{where}.{key}", share, "0 to 1")
+    for key, count in (("speakers", made.validation_speakers), ("visits", made.validation_visits)):
+        _within(count, 0, LARGEST, f"{where}.validation_{key}")
+    return made
+
+
+def _tensor(table: Any, where: str) -> TensorSpec:
+    table = _table(table, where, "")
+    shape = _get(table, "shape", where)
+    if not isinstance(shape, list) or not 1 <= len(shape) <= 4:
+        raise _bad(f"{where}.shape", shape, "1 to 4 lengths")
+    lengths = tuple(_within(each, 1, 1_000_000, f"{where}.shape") for each in shape)
+    scale = _number(_get(table, "scale", where), float, f"{where}.scale")
+    if scale <= 0:
+        raise _bad(f"{where}.scale", scale, "above 0")
+    return TensorSpec(lengths, scale, _within(_get(table, "zero_point", where), -128, 127, f"{where}.zero_point"))
+
+
+def _residents(names: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(names, list) or not 1 <= len(names) <= MAX_RESIDENTS:
+        raise _bad(where, names, f"a list of 1 to {MAX_RESIDENTS} names")
+    return tuple(_name(each, where) for each in names)
+
+
+def _name(value: Any, where: str) -> str:
+    # The two joiners are part of names in some scripts; other invisible characters could disguise one in a log.
+    if (
+        not isinstance(value, str)
+        or not 0 < len(value.strip()) <= len(value) <= 100
+        or not all(each.isprintable() or each in "\u200c\u200d" for each in value)
+    ):
+        raise _bad(where, value, "a name of 1 to 100 printable characters")
+    return value
+
+
+def _tolerance(table: Any, where: str) -> dict[str, int]:
+    steps = _table(_get(_table(table, where, ""), "tolerance_steps", where), where, "tolerance_steps")
+    return {name: _within(each, 0, MAX_TOLERANCE_STEPS, f"{where}.tolerance_steps") for name, each in steps.items()}
+
+
+def _number(value: Any, kind: type, where: str) -> Any:
+    # A bool is an int to Python, not to a manifest; an int is a float where it is one exactly.
+    if kind is bool and isinstance(value, bool):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST and kind in (int, float):
+        return kind(value)
+    # Not finite alone: a slope of 1e300 would make the evidence infinite.
+    if kind is float and isinstance(value, float) and abs(value) <= LARGEST:
+        return value
+    allowed = {int: "a whole number", float: f"a number of at most {LARGEST:g} either way", bool: "true or false"}
+    raise _bad(where, value, allowed[kind])
+
+
+def _within(value: Any, low: int, high: int, where: str) -> int:
+    number = _number(value, int, where)
+    if not low <= number <= high:
+        raise _bad(where, value, f"{low} to {high}")
+    return int(number)
+
+
+def _table(value: Any, where: str, key: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _bad(f"{where}: {key}" if key else where, value, "a table")
+    return value
+
+
+def _get(table: Mapping[str, Any], key: str, where: str) -> Any:
+    if key not in table:
+        raise _bad(where, f"no {key}", f"a field {key}")
+    return table[key]
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        raise ValueError("a key stands twice in one table")
+    return table
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number")
+
+
+def _bad(where: str, received: object, allowed: str) -> BundleError:
+    told = received if isinstance(received, Exception) else _shown(received)
+    return BundleError(_BAD, where=where, received=told, allowed=allowed, next_step=REPUBLISH)
+
+
+def _shown(value: object) -> str:
+    """In short, whatever it is: deep, huge, or not fit to be printed."""
+    if isinstance(value, str):
+        return ascii(value[:80])
+    if isinstance(value, int | float) and abs(value) < 2**64:
+        return str(value)
+    return f"a value of type {type(value).__name__}"

@@ -10,18 +10,26 @@ import pytest
 from tests.conftest import ROOT
 
 ONLY_IN = {
-    "webrtcvad": "device/sound/vad.py",
-    "ai_edge_litert": "device/verdict/interpreter.py",
-    "tflite_runtime": "device/verdict/interpreter.py",
-    "sounddevice": "device/hardware/microphone.py",
-    "gpiozero": "device/hardware/relay.py",
-    "soxr": "device/sound/resample.py",
+    "webrtcvad": ("device/sound/vad.py",),
+    "ai_edge_litert": ("device/verdict/interpreter.py",),
+    "tflite_runtime": ("device/verdict/interpreter.py",),
+    "sounddevice": ("device/hardware/microphone.py",),
+    "gpiozero": ("device/hardware/relay.py", "device/guardian/pin.py"),
+    "soxr": ("device/sound/resample.py",),
 }
 # room -> the device rooms it may import from
 MAY = {
     "device/sound": ("device.sound", "device.errors"),
     "device/verdict": ("device.verdict", "device.sound", "device.errors"),
-    "device/hardware": ("device.ports", "device.sound.pcm", "device.sound.resample", "device.errors"),
+    "device/hardware": (
+        "device.ports",
+        "device.sound.pcm",
+        "device.sound.resample",
+        "device.errors",
+        "device.guardian.protocol",
+        "device.guardian.errors",
+    ),
+    "device/guardian": ("device.guardian",),
     "device/simulated": ("device.simulated", "device.ports", "device.sound", "device.errors"),
     "device/service/pipeline.py": ("device.ports", "device.sound", "device.verdict"),
 }
@@ -61,8 +69,28 @@ def test_a_file_imports_only_what_its_room_may(path: Path) -> None:
             assert module.split(".")[0] not in ("tensorflow", "keras", "librosa", "soundfile", "scipy", "rich")
         if name(path).startswith("training/"):
             assert not within(module, ("device.hardware", "device.service.daemon", "device.service.cli"))
-        owner = ONLY_IN.get(module.split(".")[0])
-        assert owner in (None, name(path)), f"{name(path)} imports {module}, which belongs to {owner}"
+        owners = ONLY_IN.get(module.split(".")[0], (name(path),))
+        assert name(path) in owners, f"{name(path)} imports {module}, which belongs to {owners}"
+        if name(path).startswith("device/") and within(module, ("device.guardian",)):
+            assert name(path).startswith("device/guardian/") or name(path) == "device/hardware/guardian_relay.py"
+
+
+@pytest.mark.parametrize("path", [each for each in SOURCES if "device/guardian" in name(each)], ids=name)
+def test_the_guardian_needs_the_standard_library_alone(path: Path) -> None:
+    """And gpiozero, which its pin loads when it is claimed."""
+    outside = {each.split(".")[0] for each in imports(path)} - set(sys.stdlib_module_names)
+    assert outside <= {"device"}
+
+
+def test_the_guardian_is_loaded_without_any_other_room() -> None:
+    code = (
+        "import sys, device.guardian.__main__\n"
+        "bad = [each for each in sys.modules if each.split('.')[0] in ('numpy', 'gpiozero', 'lgpio')\n"
+        "       or each.startswith('device.') and not each.startswith('device.guardian')]\n"
+        "sys.exit(', '.join(bad) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_policy_needs_the_standard_library_alone() -> None:

@@ -1,16 +1,19 @@
-"""One suite for the real relay on gpiozero's mock pins and for the simulated one."""
+"""One suite for every relay: on gpiozero's mock pins, behind a real guardian, simulated."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from gpiozero.pins.mock import MockFactory
 
 from device.errors import RelayError
+from device.hardware.guardian_relay import GuardianRelay
 from device.hardware.relay import GpioRelay
 from device.ports import Relay
 from device.simulated.clock import ManualClock
 from device.simulated.relay import SimulatedRelay
+from tests.benches.gpio_guardian import guardian
 
 
 @dataclass
@@ -19,8 +22,14 @@ class Subject:
     is_energised: Callable[[], bool]
 
 
-@pytest.fixture(params=["gpio", "gpio active low", "simulated"])
-def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
+@pytest.fixture(params=["gpio", "gpio active low", "guardian", "simulated"])
+def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
+    if request.param == "guardian":
+        with guardian(tmp_path, settings="max_on_seconds = 30.0\nmin_gap_seconds = 0.0") as place:
+            asking = GuardianRelay(place.socket)
+            yield Subject(asking, lambda: place.is_on)
+            asking.close()
+        return
     if request.param == "simulated":
         simulated = SimulatedRelay(ManualClock())
         yield Subject(simulated, lambda: simulated.is_on)

@@ -27,6 +27,7 @@ from device.verdict.bundle import SCHEMA, Bundle, Thresholds, load_bundle, npz_b
 from device.verdict.head import Head
 from device.verdict.interpreter import Interpreter
 from training.backbone import BackboneArtefact
+from training.keys import Signer
 
 # Steps of int8 by which a runtime may differ from the one that made the golden vectors. ai-edge-litert gives the same
 # integers on x86-64 and Arm; tflite-runtime 2.14 was seen to differ by one.
@@ -105,8 +106,9 @@ class Draft:
         }
 
 
-def write_verified(folder: Path, files: Mapping[str, bytes]) -> Bundle:
-    """Write a bundle beside its place, let a fresh process verify it as the door will, then put it in its place.
+def write_verified(folder: Path, files: Mapping[str, bytes], *, signer: Signer | None = None) -> Bundle:
+    """Write a bundle beside its place, let a fresh process verify it as the door will, then put it in its place,
+    signed where there is a ``signer``.
 
     Raises :class:`BundleError` when it does not pass; what stood at ``folder`` before is untouched then.
     """
@@ -114,10 +116,10 @@ def write_verified(folder: Path, files: Mapping[str, bytes]) -> Bundle:
     write_bundle(fresh, files)
     try:
         verify_in_a_fresh_process(fresh)
-        write_bundle(folder, files)
+        write_bundle(folder, files, sign=signer.sign if signer is not None else None)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-    return load_bundle(folder)
+    return load_bundle(folder, keys=(signer.public,) if signer is not None else ())
 
 
 def verify_in_a_fresh_process(folder: Path) -> None:

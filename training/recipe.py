@@ -162,6 +162,7 @@ class Publish:
     """The bundle's name and folder; ``make_current`` lets the ``current`` pointer name it; ``keep``: bundles are called
     ``<name>-<sequence>`` and the last so many stay (0: one folder ``<name>``, replaced each time); ``backbone`` also
     keeps the network as ``models/<backbone>`` for later refreshes; ``licences`` of the recordings go into the manifest.
+    ``key``: the private key that signs the bundle (``training keygen``); empty leaves it unsigned.
     """
 
     name: str
@@ -170,6 +171,7 @@ class Publish:
     keep: int = 3
     backbone: str = ""
     licences: tuple[str, ...] = ()
+    key: str = ""
 
     def __post_init__(self) -> None:
         within("publish.keep", self.keep, 0, 1000)
@@ -204,8 +206,11 @@ class Recipe:
     tracking: Tracking = field(default_factory=Tracking)
 
     def sha256(self) -> str:
-        """The identity of everything in the recipe but who follows it: that changes nothing in what comes out."""
-        return digest({name: value for name, value in asdict(self).items() if name != "tracking"})
+        """The identity of everything in the recipe but who follows it and who signs: that changes nothing in what is
+        learnt, and a signature says itself whose it is."""
+        table = {name: value for name, value in asdict(self).items() if name != "tracking"}
+        del table["publish"]["key"]
+        return digest(table)
 
 
 def digest(value: object) -> str:

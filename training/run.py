@@ -31,12 +31,15 @@ from training.corpus.table import write_tables
 from training.effects import Sound, to_sound
 from training.enrol import check_enough_speech, enrol
 from training.evaluate import Figures, TestSet, evaluate
+from training.keys import signer_of
 from training.publish import Draft, write_verified
 from training.recipe import Recipe
 from training.report import Report
 from training.stages import Stages
 from training.tracking import Tracker, followers
 from training.versions import current_folder, next_sequence, prune
+
+UNSIGNED = "not signed ([publish] key is empty): a door that lists trusted keys will refuse this bundle"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +71,8 @@ def _run(
     recipe: Recipe, runs: Path, own: Path, tracker: Tracker, progress: Progress, say: Callable[[str], None], force: bool
 ) -> Outcome:
     stages, models, decision = Stages(runs, tracker), Path(recipe.publish.models), recipe.decision
+    # First: a wrong key must not be found after hours of training.
+    signer = signer_of(recipe.publish.key)
     with stages.timed("index"):
         index = index_folder(
             Path(recipe.data.folder), layout=recipe.data.layout, allowed=recipe.data.allowed,
@@ -129,7 +134,8 @@ def _run(
             write_backbone(models / recipe.publish.backbone, artefact)
         keep = recipe.publish.keep
         folder = models / (f"{draft.name}-{draft.sequence}" if keep else draft.name)
-        bundle = write_verified(folder, draft.files(reports))
+        bundle = write_verified(folder, draft.files(reports), signer=signer)
+        say(f"signed by {signer.public.id}" if signer else UNSIGNED)
         if recipe.publish.make_current:
             point_current(models, folder.name)
         for gone in prune(models, draft.name, keep=keep) if keep else []:

@@ -12,6 +12,7 @@ from device.hardware.clock import SystemClock
 from device.hardware.microphone import SounddeviceMicrophone
 from device.hardware.relay import GpioRelay
 from device.service.config import Config, read_config
+from device.service.trust import trust_of
 from device.service.verified import bundle_digest
 from device.sound.pcm import Frame, level_dbfs
 from device.sound.segmenter import frames_of
@@ -46,8 +47,11 @@ def check_all(config_path: Path, *, simulate: bool) -> list[Finding]:
         return str(config_path)
 
     def model() -> str:
-        bundle.append(load_bundle(Path(config[0].model.bundle)))
-        return _told(bundle[0])
+        trust, folder = trust_of(config[0].model), resolve_current(Path(config[0].model.bundle))
+        loaded = load_bundle(folder, keys=trust.keys)
+        trust.refuse_older(loaded, digest=bundle_digest(folder))
+        bundle.append(loaded)
+        return f"{_told(loaded)}; {trust.told(loaded)}"
 
     findings = [_try("configuration", configuration)]
     findings.append(_try("speech detector", _detector))

@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from device.errors import StateError, VoicelatchError
@@ -101,13 +101,19 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _use(arguments: argparse.Namespace) -> int:
+    from device.service.trust import DEFAULT_STATE, Trust, state_folder, trust_of
     from device.service.verified import use_bundle
 
-    used = use_bundle(arguments.models, arguments.name)
+    state = state_folder(arguments.state_dir)
+    trust = trust_of(read_config(arguments.config).model) if arguments.config is not None else Trust()
+    used = use_bundle(arguments.models, arguments.name, trust=replace(trust, state=state),
+                      downgrade_in=(state or DEFAULT_STATE) if arguments.allow_downgrade else None)  # fmt: skip
     if arguments.json:
         print(json.dumps(asdict(used)))
     else:
-        print(f"{used.current} is current; before: {used.previous or 'none'}. Reload the daemon to take it up.")
+        note = " Noted: it may be older than the last accepted one." if arguments.allow_downgrade else ""
+        before = used.previous or "none"
+        print(f"{used.current} is current; before: {before}.{note} Reload the daemon to take it up.")
     return 0
 
 
@@ -186,6 +192,10 @@ def build_parser() -> argparse.ArgumentParser:
                "python -m device use household --models models")  # fmt: skip
     user.add_argument("name", help="the bundle's folder below --models")
     user.add_argument("--models", type=Path, required=True, help="the models folder")
+    user.add_argument("--config", type=Path, default=None, help="also demand what its [model] trusts")
+    user.add_argument("--allow-downgrade", action="store_true",
+                      help="note in the daemon's state that it may be older than the last accepted one")  # fmt: skip
+    user.add_argument("--state-dir", type=Path, default=None, help="the daemon's state (default: systemd's)")
     user.add_argument("--json", action="store_true", help="print JSON")
     demo.add_arguments(add("demo", demo.run, "Play a recorded evening through the door.", "python -m device demo"))
     measure = add("bench", _bench, "Time every stage on this machine.", "python -m device bench --json bench.json")

@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from device.errors import ConfigError
 from device.settings import one_of, read_settings, within
 from device.verdict import policy
 from device.verdict.bundle import Bundle
 from device.verdict.policy import PolicySpec
+from device.verdict.signature import parse_key
+
+
+FACTORIES = ("lgpio", "native", "mock")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,27 +25,45 @@ class MicrophoneConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelayConfig:
-    """``pin``: BCM number; ``active_high`` False for relays that switch on at low level."""
+    """``pin``: BCM number; ``active_high`` False for relays that switch on at low level.
+
+    ``guardian``: the socket of the process that owns the pin; empty for a daemon that drives it itself.
+    ``max_on_seconds`` and ``min_gap_seconds`` are the guardian's limits, which it enforces whatever the daemon asks.
+    """
 
     pin: int
     active_high: bool = True
     pin_factory: str = "lgpio"
     open_seconds: float = 3.0
+    guardian: str = "/run/voicelatch-guardian/relay.sock"
+    max_on_seconds: float = 10.0
+    min_gap_seconds: float = 1.0
 
     def __post_init__(self) -> None:
         within("relay.pin", self.pin, 0, 27)
-        one_of("relay.pin_factory", self.pin_factory, ("lgpio", "native", "mock"))
-        within("relay.open_seconds", self.open_seconds, 0.2, 10.0)
+        one_of("relay.pin_factory", self.pin_factory, ("lgpio", "mock") if self.guardian else FACTORIES)
+        within("relay.max_on_seconds", self.max_on_seconds, 0.2, 30.0)
+        within("relay.min_gap_seconds", self.min_gap_seconds, 0.0, 60.0)
+        within("relay.open_seconds", self.open_seconds, 0.2, min(10.0, self.max_on_seconds))
+        if self.guardian and not self.guardian.startswith("/"):
+            raise ConfigError("not a path", where="relay.guardian", received=self.guardian, allowed="absolute, or empty")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfig:
-    """``bundle``: a bundle's folder, or a models folder whose ``current`` names one."""
+    """``bundle``: a bundle's folder, or a models folder whose ``current`` names one. Where ``trusted_keys`` (public
+    lines) or the file ``trusted_keys_file`` list keys, a bundle must be signed by one of them, and one older than the
+    last accepted is refused unless ``allow_downgrade``."""
 
     bundle: str
     runtime: str = "auto"
+    trusted_keys: tuple[str, ...] = ()
+    trusted_keys_file: str = ""
+    allow_downgrade: bool = False
 
     def __post_init__(self) -> None:
+        for index, line in enumerate(self.trusted_keys):
+            parse_key(line, where=f"model.trusted_keys[{index}]")
         one_of("model.runtime", self.runtime, ("auto", "ai-edge-litert", "tflite-runtime"))
 
 
@@ -86,6 +109,13 @@ class Config:
     microphone: MicrophoneConfig = field(default_factory=MicrophoneConfig)
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     events: EventsConfig = field(default_factory=EventsConfig)
+
+    def __post_init__(self) -> None:
+        # An accepted voice that the guardian must refuse would be a defect to the visitor: keep the two apart.
+        relay = self.relay
+        if relay.guardian:
+            within("policy.cool_down_seconds", self.policy.cool_down_seconds,
+                   relay.open_seconds + relay.min_gap_seconds, 60.0)  # fmt: skip
 
 
 def read_config(path: Path) -> Config:

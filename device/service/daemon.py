@@ -14,6 +14,7 @@ from device.ports import Clock, EventSink, Microphone, Relay, Supervisor
 from device.service.config import Config, policy_for, read_config
 from device.service.pipeline import Door
 from device.service.status import StatusFile, in_short
+from device.service.trust import trust_of
 from device.service.verified import verify
 from device.sound.pcm import Frame
 from device.sound.segmenter import Segmenter
@@ -59,7 +60,8 @@ class Hardware:
 
 def build_door(config: Config, hardware: Hardware) -> Door:
     """A verified door. Raises a :class:`VoicelatchError` when the bundle, the runtime or the detector is not fit."""
-    verified = verify(Path(config.model.bundle), runtime=config.model.runtime)
+    trust = trust_of(config.model)
+    verified = verify(Path(config.model.bundle), runtime=config.model.runtime, trust=trust)
     bundle, scorer = verified.bundle, verified.scorer
     _LOG.info(
         "bundle %s #%d, residents %s, runtime %s",
@@ -73,6 +75,7 @@ def build_door(config: Config, hardware: Hardware) -> Door:
         scorer=scorer, policy=policy_for(bundle, config.policy), relay=hardware.relay, clock=hardware.clock,
         events=hardware.events, open_seconds=config.relay.open_seconds,
     )  # fmt: skip
+    trust.remember(bundle, digest=verified.digest)
     # Last, when nothing can be refused any more: the status names what serves, not what was tried.
     hardware.status.loaded(
         bundle=bundle.name, sequence=bundle.sequence, digest=verified.digest, at=hardware.clock.wall_time()

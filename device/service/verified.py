@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from device.errors import BundleError, StateError
+from device.service.trust import Trust, allow_older
 from device.verdict.bundle import REPUBLISH, SUMS, Bundle, load_bundle, point_current, resolve_current
 from device.verdict.scorer import Scorer
 
@@ -29,15 +30,19 @@ class Used:
     digest: str
 
 
-def verify(path: Path, *, runtime: str = "auto") -> Verified:
+NO_KEYS = Trust()
+
+
+def verify(path: Path, *, runtime: str = "auto", trust: Trust = NO_KEYS) -> Verified:
     """Load a bundle, or what a models folder's ``current`` names, and reproduce its golden vectors.
 
-    Raises :class:`BundleError` when it is not fit, or was replaced while it was read;
+    Raises :class:`BundleError` when it is not fit, not trusted, or was replaced while it was read;
     :class:`~device.errors.RuntimeMissingError` when nothing here can run it.
     """
     folder = resolve_current(path)
     digest = bundle_digest(folder)
-    bundle = load_bundle(folder)
+    bundle = load_bundle(folder, keys=trust.keys)
+    trust.refuse_older(bundle, digest=digest)
     scorer = Scorer(bundle, runtime=runtime)
     if bundle_digest(folder) != digest:
         raise BundleError("the bundle was replaced while it was read", where=str(folder), next_step="try again")
@@ -53,21 +58,30 @@ def bundle_digest(folder: Path) -> str:
         raise BundleError("the bundle is incomplete", where=str(path), received=error, next_step=REPUBLISH) from error
 
 
-def use_bundle(models: Path, name: str) -> Used:
+def use_bundle(models: Path, name: str, *, trust: Trust = NO_KEYS, downgrade_in: Path | None = None) -> Used:
     """Make ``models/current`` name ``models/name`` once that has been verified; else the pointer stays.
 
-    Raises :class:`BundleError` for a name that is not one folder or a bundle that is not fit, :class:`StateError`
-    when the pointer cannot be written.
+    ``downgrade_in``: the daemon's state directory, where it is noted that an operator lets this bundle in though it
+    may be older than the last accepted one. Raises :class:`BundleError` for a name that is not one folder or a bundle
+    that is not fit or not trusted, :class:`StateError` when the pointer or the note cannot be written.
     """
     if not name or Path(name).name != name or name in (".", ".."):
         raise BundleError("not the name of a folder", where=str(models), received=repr(name), allowed="one folder name")
     if not (models / name / "manifest.json").is_file():
         raise BundleError("there is no bundle of this name", where=str(models), received=name, next_step=REPUBLISH)
-    digest = verify(models / name).digest
+    verified = verify(
+        models / name, trust=replace(trust, allow_downgrade=trust.allow_downgrade or downgrade_in is not None)
+    )
+    digest = verified.digest
+    if downgrade_in is not None:
+        # First the note: a daemon that reloads in between must not meet the bundle without it.
+        allow_older(downgrade_in, verified.bundle, digest=digest)
     pointer = models / "current"
     try:
         previous = pointer.read_text(encoding="utf-8").strip() if pointer.exists() else ""
-        point_current(models, name)
+        # The daemon's user may note a decision without being allowed to write here.
+        if downgrade_in is None or previous != name:
+            point_current(models, name)
     except (OSError, UnicodeDecodeError) as error:
         raise StateError(
             "the pointer cannot be moved",

@@ -48,8 +48,8 @@ class GuardianRelay:
         return pulse is not None and pulse.is_on
 
     def probe(self) -> bool:
-        """Whether the guardian reads the relay as on; a dry run that moves nothing. Raises :class:`RelayError`."""
-        return _ask_once(self._path, "status", self._timeout_seconds).word == "on"
+        """See :func:`probe`."""
+        return probe(self._path, timeout_seconds=self._timeout_seconds)
 
     def pulse(self, *, open_seconds: float) -> None:
         check_open_seconds(open_seconds)
@@ -140,6 +140,12 @@ def ask_off(path: Path, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
     answer = _ask_once(path, "off", timeout_seconds)
     if answer.word != "off":
         raise _refusal(path, "off", answer)
+
+
+def probe(path: Path, *, timeout_seconds: float = TIMEOUT_SECONDS) -> bool:
+    """Whether the guardian at ``path`` reads the relay as on; a dry run that moves nothing. Raises
+    :class:`RelayError` where it does not say."""
+    return _ask_once(path, "status", timeout_seconds).word == "on"
 
 
 def _ask_once(path: Path, verb: str, timeout_seconds: float) -> Answer:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.errors import ConfigError, MicrophoneError, RuntimeMissingError, VoicelatchError
+from device.errors import MicrophoneError, RuntimeMissingError, VoicelatchError
 from device.hardware.clock import SystemClock
 from device.hardware.microphone import SounddeviceMicrophone
-from device.hardware.relay import GpioRelay
 from device.service.config import Config, read_config
+from device.service.relays import describe
 from device.service.trust import trust_of
 from device.service.verified import bundle_digest
 from device.sound.pcm import Frame, level_dbfs
@@ -61,7 +61,7 @@ def check_all(config_path: Path, *, simulate: bool) -> list[Finding]:
         findings.append(_try("golden vectors", lambda: _golden(bundle[0], config[0].model.runtime)))
     if config and not simulate:
         findings.append(_try("microphone", lambda: _microphone(config[0])))
-        findings.append(_try("relay", lambda: _relay(config[0])))
+        findings.append(_try("relay", lambda: describe(config[0].relay)))
     return findings
 
 
@@ -129,19 +129,3 @@ def _microphone(config: Config) -> str:
     levels = sorted(level_dbfs(frame.samples) for frame in frames)
     note = "" if levels[-1] > -119 else "; digital silence: is it muted?"
     return f"{len(frames)} frames at {microphone.rate_hz} Hz, {levels[len(levels) // 2]:.0f} dBFS{note}"
-
-
-def _relay(config: Config) -> str:
-    if config.relay.pin_factory == "mock":
-        raise ConfigError(
-            "the mock backend moves nothing",
-            where="relay.pin_factory",
-            received="mock",
-            allowed="lgpio or native at a real door",
-            next_step="set it to lgpio",
-        )
-    relay = GpioRelay(config.relay.pin, active_high=config.relay.active_high, pin_factory=config.relay.pin_factory)
-    try:
-        return f"pin {config.relay.pin} claimed through {config.relay.pin_factory}, off"
-    finally:
-        relay.close()

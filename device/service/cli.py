@@ -1,4 +1,4 @@
-"""The door's commands: ``voicelatch run | check | status | use | demo | bench | microphones | relay-off``."""
+"""The door's commands: ``voicelatch run | check | status | use | demo | bench | microphones | relay | relay-off``."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _real(config: Config, clock: Clock) -> tuple[Microphone, Relay]:
     from device.hardware.microphone import SounddeviceMicrophone
-    from device.hardware.relay import GpioRelay
     from device.service.pin_in_use import remember_pin
+    from device.service.relays import make_relay
 
     # The relay first: its pin is claimed and off before anything else can go wrong.
     remember_pin(config.relay)
-    relay = GpioRelay(config.relay.pin, active_high=config.relay.active_high, pin_factory=config.relay.pin_factory)
+    relay = make_relay(config.relay)
     try:
         return SounddeviceMicrophone(config.microphone.device or None, clock=clock), relay
     except BaseException:
@@ -133,10 +133,12 @@ def _bench(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _microphones(_arguments: argparse.Namespace) -> int:
+def _microphones(arguments: argparse.Namespace) -> int:
     from device.hardware.microphone import list_microphones
 
     found = list_microphones()
+    if arguments.listen is not None:
+        return _listen([each.name for each in found], arguments.listen, pick=arguments.pick)
     for each in found:
         print(f"{each.name}  ({each.channels} channels, {each.rate_hz} Hz)")
     if not found:
@@ -144,13 +146,35 @@ def _microphones(_arguments: argparse.Namespace) -> int:
     return 0 if found else 69
 
 
-def _relay_off(arguments: argparse.Namespace) -> int:
-    from device.hardware.relay import GpioRelay
-    from device.service.pin_in_use import recall_pin
+def _listen(names: Sequence[str], seconds: float, *, pick: bool) -> int:
+    from device.hardware.clock import SystemClock
+    from device.hardware.microphone import SounddeviceMicrophone
+    from device.service.microphone_choice import choose, listen
 
-    relay = recall_pin() or read_config(arguments.config).relay
-    GpioRelay(relay.pin, active_high=relay.active_high, pin_factory=relay.pin_factory).close()
+    clock = SystemClock()
+    print(f"Please speak: each of {len(names)} inputs is heard for {seconds:g} s.", file=sys.stderr)
+    found = listen(names, seconds, clock, lambda name: SounddeviceMicrophone(name, clock=clock))
+    for each in found:
+        told = each.problem or f"{each.quiet_dbfs:.0f} to {each.loud_dbfs:.0f} dBFS"
+        print(f"{each.name}  {told}", file=sys.stderr if pick else sys.stdout)
+    if pick:
+        print(choose(found).name)
+    return 0 if any(not each.problem for each in found) else 69
+
+
+def _relay_off(arguments: argparse.Namespace) -> int:
+    from device.service.pin_in_use import recall_pin
+    from device.service.relays import release
+
+    release(recall_pin() or read_config(arguments.config).relay)
     return 0
+
+
+def _relay(arguments: argparse.Namespace) -> int:
+    from device.hardware.clock import SystemClock
+    from device.service.relays import click
+
+    return 0 if click(read_config(arguments.config).relay, SystemClock()) else 1
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -202,7 +226,14 @@ def build_parser() -> argparse.ArgumentParser:
     measure.add_argument("--bundle", type=Path, default=Path("models"))
     measure.add_argument("--wav", type=Path, default=demo.EVENING.parent / "anna.wav", help="speech to measure with")
     measure.add_argument("--json", type=Path, default=None, help="also write the figures here")
-    add("microphones", _microphones, "List what can record.", "voicelatch microphones")
+    ears = add("microphones", _microphones, "List what can record, or listen to each and pick one.",
+               "voicelatch microphones --listen 5 --pick")  # fmt: skip
+    ears.add_argument("--listen", type=float, default=None, metavar="SECONDS", help="listen to each input that long")
+    ears.add_argument("--pick", action="store_true", help="with --listen: print the name that heard speech best")
+    relay = add("relay", _relay, "Click the relay, with a person who looks on.",
+                "python -m device relay test --config /etc/voicelatch/voicelatch.toml")  # fmt: skip
+    relay.add_argument("what", choices=("test",))
+    add_config(relay)
     add_config(add("relay-off", _relay_off, "Drive the pin off; run after any death of the daemon.",
                    "python -m device relay-off --config /etc/voicelatch/voicelatch.toml"))  # fmt: skip
     return parser

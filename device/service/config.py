@@ -12,7 +12,6 @@ from device.verdict.bundle import Bundle
 from device.verdict.policy import PolicySpec
 from device.verdict.signature import parse_key
 
-
 FACTORIES = ("lgpio", "native", "mock")
 
 
@@ -46,7 +45,9 @@ class RelayConfig:
         within("relay.min_gap_seconds", self.min_gap_seconds, 0.0, 60.0)
         within("relay.open_seconds", self.open_seconds, 0.2, min(10.0, self.max_on_seconds))
         if self.guardian and not self.guardian.startswith("/"):
-            raise ConfigError("not a path", where="relay.guardian", received=self.guardian, allowed="absolute, or empty")
+            raise ConfigError(
+                "not a path", where="relay.guardian", received=self.guardian, allowed="absolute, or empty"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from device.service import cli
 from device.service.config import RelayConfig
 from device.service.pin_in_use import NAME, recall_pin, remember_pin
 
-RELAY = RelayConfig(pin=22, active_high=False, pin_factory="mock")
+RELAY = RelayConfig(pin=22, active_high=False, pin_factory="mock", guardian="")
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def relay_off(config: Path) -> int:
     return cli.main(["relay-off", "--config", str(config)])
 
 
-@pytest.mark.parametrize("text", ["[relay", '[relay]\npin = 5\n[model]\nbundle = "m"\n'])
+@pytest.mark.parametrize("text", ["[relay", '[relay]\npin = 5\nguardian = ""\n[model]\nbundle = "m"\n'])
 def test_a_broken_or_edited_configuration_does_not_keep_the_old_pin_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, driven: list[tuple[int, bool]], text: str
 ) -> None:
@@ -49,7 +49,7 @@ def test_without_a_memory_the_configuration_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, driven: list[tuple[int, bool]]
 ) -> None:
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
-    (tmp_path / "c.toml").write_text('[relay]\npin = 5\n[model]\nbundle = "m"\n')
+    (tmp_path / "c.toml").write_text('[relay]\npin = 5\nguardian = ""\n[model]\nbundle = "m"\n')
     (tmp_path / NAME).write_text("torn")
     assert relay_off(tmp_path / "c.toml") == 0
     (tmp_path / NAME).unlink()
@@ -62,7 +62,7 @@ def test_the_daemon_remembers_its_pin_before_it_claims_it(
 ) -> None:
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
     monkeypatch.setitem(sys.modules, "sounddevice", None)
-    (tmp_path / "c.toml").write_text('[relay]\npin = 9\npin_factory = "mock"\n[model]\nbundle = "m"\n')
+    (tmp_path / "c.toml").write_text('[relay]\npin = 9\npin_factory = "mock"\nguardian = ""\n[model]\nbundle = "m"\n')
     assert cli.main(["run", "--config", str(tmp_path / "c.toml")]) == 69
     remembered = recall_pin()
     assert remembered is not None

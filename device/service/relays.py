@@ -1,0 +1,78 @@
+"""The relay that the configuration asks for: behind the guardian, or on a pin of the daemon's own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from device.errors import ConfigError
+from device.ports import Clock, Relay
+from device.service.config import RelayConfig
+
+TEST_SECONDS = 1.0
+
+
+def make_relay(config: RelayConfig) -> Relay:
+    """The relay, off. Raises :class:`~device.errors.RelayError` where guardian or pin are not to be had."""
+    if config.guardian:
+        from device.hardware.guardian_relay import GuardianRelay
+
+        return GuardianRelay(Path(config.guardian))
+    from device.hardware.relay import GpioRelay
+
+    return GpioRelay(config.pin, active_high=config.active_high, pin_factory=config.pin_factory)
+
+
+def release(config: RelayConfig) -> None:
+    """Off and away, after a death of the daemon."""
+    if config.guardian:
+        from device.hardware.guardian_relay import ask_off
+
+        # Also when no daemon is known to have died: the guardian says what the pin reads.
+        ask_off(Path(config.guardian))
+    else:
+        make_relay(config).close()
+
+
+def describe(config: RelayConfig) -> str:
+    """What ``check`` says of it; the relay is claimed or asked for, and off."""
+    if config.pin_factory == "mock":
+        raise ConfigError(
+            "the mock backend moves nothing",
+            where="relay.pin_factory",
+            received="mock",
+            allowed="lgpio or native at a real door",
+            next_step="set it to lgpio",
+        )
+    if config.guardian:
+        from device.hardware.guardian_relay import probe
+
+        is_on = probe(Path(config.guardian))
+        return f"the guardian at {config.guardian} answers: pin {config.pin} is {'on' if is_on else 'off'}"
+    relay = make_relay(config)
+    try:
+        return f"pin {config.pin} claimed through {config.pin_factory}, off"
+    finally:
+        relay.close()
+
+
+def click(config: RelayConfig, clock: Clock) -> bool:
+    """``relay test``: one pulse, with a person who agrees before and says afterwards whether it clicked."""
+    way = f"the guardian at {config.guardian}" if config.guardian else f"pin {config.pin}"
+    print(f"The relay will be on for {TEST_SECONDS:g} s through {way}: the door will open. Be where you hear it.")
+    if not _agreed("Go ahead?"):
+        return False
+    relay = make_relay(config)
+    try:
+        relay.pulse(open_seconds=TEST_SECONDS)
+        clock.sleep(TEST_SECONDS)
+        relay.off()
+    finally:
+        relay.close()
+    return _agreed("Did it click on and off, and is the door shut again?")
+
+
+def _agreed(question: str) -> bool:
+    print(f"{question} [y/N] ", end="", flush=True)
+    # The end of the input is nobody's consent.
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -48,13 +48,14 @@ def _door_phone(spoken: SpokenClip, _rng: np.random.Generator) -> SpokenClip:
 
 
 def _short(seconds: float) -> Change:
-    def change(spoken: SpokenClip, rng: np.random.Generator) -> SpokenClip:
-        cut = _sounding(spoken, few_words(to_sound(spoken.clip.samples), seconds=seconds, rng=rng))
-        # As the door marks such a clip, so that its evidence weighs what it weighs there.
-        speech_seconds = min(seconds, spoken.clip.speech_seconds)
-        return replace(cut, clip=replace(cut.clip, filled=True, speech_seconds=speech_seconds))
+    return lambda spoken, rng: shortened(spoken, seconds, rng)
 
-    return change
+
+def shortened(spoken: SpokenClip, seconds: float, rng: np.random.Generator) -> SpokenClip:
+    """Only ``seconds`` of the clip, filled and marked as the door does it, so that it is judged as it is there."""
+    cut = _sounding(spoken, few_words(to_sound(spoken.clip.samples), seconds=seconds, rng=rng))
+    speech_seconds = min(seconds, spoken.clip.speech_seconds)
+    return replace(cut, clip=replace(cut.clip, filled=True, speech_seconds=speech_seconds))
 
 
 def _sounding(spoken: SpokenClip, sound: Sound) -> SpokenClip:

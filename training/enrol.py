@@ -10,8 +10,8 @@ import numpy as np
 from device.errors import DataError
 from device.verdict.head import Calibration, Head
 from device.verdict.interpreter import Embedding, unit_length
-from training.backbone import Voices
 from training.clips import SpokenClip
+from training.voices import Voices
 
 
 def check_enough_speech(clips: Sequence[SpokenClip], people: Sequence[str], *, min_speech_seconds: float) -> None:

@@ -19,7 +19,7 @@ from device.sound.logmel import LogMel
 from device.sound.pcm import Samples
 from device.verdict.bundle import Bundle
 from device.verdict.interpreter import unit_length
-from device.verdict.scorer import Scorer, clip_weight
+from device.verdict.scorer import Scorer, speech_share
 from device.verdict.values import Score
 from training.at_the_door import hold_visits, listen_long, tell_visits
 from training.calibrate import peaks, visits
@@ -143,7 +143,7 @@ def _float_scores(network: Any, bundle: Bundle, clips: Sequence[SpokenClip]) -> 
     features = np.stack([log_mel(each.clip.samples) for each in clips])
     embeddings = unit_length(np.asarray(network.predict(features, batch_size=64, verbose=0), dtype=np.float32))
     return [
-        scorer.judge_embedding(embedding, weight=clip_weight(each.clip))
+        scorer.judge_embedding(embedding, speech_share=speech_share(each.clip))
         for embedding, each in zip(embeddings, clips, strict=True)
     ]
 

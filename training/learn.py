@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from numpy.typing import NDArray
 from device.errors import DataError
 from device.sound.logmel import LogMel
 from training.augment import Surroundings
-from training.backbone import BackboneArtefact, Embedder, cohort_of, read_backbone, write_backbone
+from training.backbone import BackboneArtefact, read_backbone, write_backbone
 from training.clips import Cutter, SpokenClip, stack
+from training.conditions import SPEECH_SECONDS, shortened
 from training.corpus.index import Index, Progress, load_samples
 from training.corpus.split import Recordings, Split, speaker_hash
 from training.effects import Sound, to_sound
@@ -25,6 +27,7 @@ from training.recipe import Recipe
 from training.stages import Stages
 from training.teacher import teach
 from training.tracking import Tracker
+from training.voices import Embedder, cohort_of
 
 MIN_SPEAKERS = 20
 VALIDATION_CLIPS_PER_SPEAKER = 12
@@ -118,6 +121,7 @@ def _quantized(
         segmenter=recipe.segmenter,
         cohort=cohort_of(embedder.voices(learnt_from, progress=progress, label="cohort")),
         validation=embedder.voices(held_out, progress=progress, label="validation"),
+        validation_short=embedder.voices(with_little_speech(held_out, rng), progress=progress, label="short speech"),
         manifest={
             "training_speakers": sorted({speaker_hash(each.speaker) for each in parts.backbone}),
             # Files mixed in while learning, so that no figure "in noise" is made with them.
@@ -129,6 +133,15 @@ def _quantized(
             "network": asdict(recipe.backbone),
         },
     )
+
+
+def with_little_speech(clips: Sequence[SpokenClip], rng: np.random.Generator) -> list[SpokenClip]:
+    """Each clip with 1 to 2 s of its speech, drawn evenly; one that holds less already stays as it is."""
+    found = []
+    for each in clips:
+        seconds = float(rng.uniform(min(SPEECH_SECONDS), max(SPEECH_SECONDS)))
+        found.append(each if each.clip.speech_seconds <= seconds else shortened(each, seconds, rng))
+    return found
 
 
 def validation_clips(clips: list[SpokenClip], recipe: Recipe) -> ValidationClips:

@@ -10,17 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from device.errors import DataError
+from device.errors import BundleError, DataError
 from device.verdict.bundle import Bundle, load_bundle, point_current
-from training.backbone import (
-    BackboneArtefact,
-    Voices,
-    cohort_of,
-    read_backbone,
-    read_voices,
-    write_backbone,
-    write_voices,
-)
+from training.backbone import BackboneArtefact, read_backbone, write_backbone
 from training.calibrate import choose_thresholds, fit_calibration, validation_trials
 from training.clips import Cutter
 from training.compare import hold_test, refuse_a_worse_one, standing, why_not_comparable
@@ -38,6 +30,7 @@ from training.report import Report
 from training.stages import Stages
 from training.tracking import Tracker, followers
 from training.versions import current_folder, next_sequence, prune
+from training.voices import Voices, cohort_of, read_voices, write_voices
 
 UNSIGNED = "not signed ([publish] key is empty): a door that lists trusted keys will refuse this bundle"
 
@@ -86,7 +79,7 @@ def _run(
     describe(index, parts, say)
 
     artefact, network = obtain_backbone(recipe, index, parts, stages, tracker, progress)
-    populations = [artefact.validation]
+    populations = [artefact.validation, artefact.validation_short]
     if network is None:
         refuse_known_people(artefact, parts)
         artefact, populations = with_own_strangers(artefact, index, parts, stages, progress)
@@ -95,14 +88,15 @@ def _run(
         residents = cutter.cut(parts.enrol, progress=progress, label="enrolment clips")
         people = sorted({each.speaker for each in parts.enrol})
         check_enough_speech(residents, people, min_speech_seconds=recipe.enrol.min_speech_seconds)
-        same_speaker, different = validation_trials(
-            artefact.validation, artefact.cohort, cohort_top=decision.cohort_top, prototypes=recipe.enrol.prototypes
-        )
-        calibration = fit_calibration(same_speaker, different, cohort_top=decision.cohort_top)
+        trials = validation_trials(
+            artefact.validation, artefact.validation_short, artefact.cohort,
+            cohort_top=decision.cohort_top, prototypes=recipe.enrol.prototypes,
+        )  # fmt: skip
+        calibration = fit_calibration(trials, cohort_top=decision.cohort_top)
         voices = artefact.embedder().voices(residents, progress=progress, label="enrol")
         head = enrol(voices, artefact.cohort, calibration, prototypes=recipe.enrol.prototypes)
         thresholds = choose_thresholds(
-            head, populations, same_speaker, target_far=decision.target_far, max_clips=decision.max_clips
+            head, populations, trials, target_far=decision.target_far, max_clips=decision.max_clips
         )
     draft = Draft(
         artefact,
@@ -183,7 +177,12 @@ def compare(
     if folder is None:
         say("nothing to compare with: no bundle was published here before")
         return
-    old = load_bundle(folder)
+    try:
+        old = load_bundle(folder)
+    except BundleError as error:
+        # A bundle that this version cannot read is no reason not to publish one that it can.
+        say(f"not compared with {folder.name}: {error.what} ({error.where})")
+        return
     reason = why_not_comparable(old, candidate, [each.sha256 for each in (*parts.resident_test, *parts.test)])
     if reason:
         say(f"not compared with {old.name} #{old.sequence}: {reason}")
@@ -195,14 +194,15 @@ def compare(
 def with_own_strangers(
     artefact: BackboneArtefact, index: Index, parts: Split, stages: Stages, progress: Progress
 ) -> tuple[BackboneArtefact, list[Voices]]:
-    """A shipped backbone meets this folder's ``others/``: one part joins the cohort, the other is a second population
-    of validation strangers, which must keep the target as well. Returns the populations thresholds are chosen on.
+    """A shipped backbone meets this folder's ``others/``: one part joins the cohort, the other is one more population
+    of validation strangers, which must keep the target as well; so must the backbone's own with little speech. Returns
+    the populations thresholds are chosen on.
 
     People the backbone was learnt from sound nearer to it than strangers do: they choose no threshold.
     """
     known = frozenset(artefact.manifest["training_speakers"])
     held_out = tuple(each for each in parts.validation if speaker_hash(each.speaker) not in known)
-    populations = [artefact.validation]
+    populations = [artefact.validation, artefact.validation_short]
     nearby = heard_by(artefact, index, parts.backbone, stages, progress)
     if nearby.names:
         artefact = replace(artefact, cohort=np.concatenate([artefact.cohort, cohort_of(nearby)]))
@@ -217,7 +217,8 @@ def heard_by(
 ) -> Voices:
     """Embeddings of recordings, kept by what was heard and by whom."""
     cutter = Cutter(index.root, artefact.vad, artefact.segmenter)
-    specs = [asdict(artefact.frontend), asdict(artefact.vad), asdict(artefact.segmenter)]
+    # The number is that of the kept file's own form.
+    specs = [2, asdict(artefact.frontend), asdict(artefact.vad), asdict(artefact.segmenter)]
     spoken = [[each.sha256, each.speaker, each.session] for each in recordings]
     with stages.kept("voices", hashlib.sha256(artefact.model).hexdigest(), specs, spoken) as stage:
         path = stage.folder / "voices.npz"

@@ -67,8 +67,8 @@ def main(clips_path: str, out_path: str) -> None:
     if found is None or found.origin is None:
         raise RuntimeMissingError("resemblyzer is not installed", next_step="pip install --no-deps resemblyzer")
     # weights_only: numbers, never code that a pickle would run.
-    file = Path(found.origin).parent / "pretrained.pt"
-    weights = torch.load(file, map_location="cpu", weights_only=True)["model_state"]
+    shipped = Path(found.origin).parent / "pretrained.pt"
+    weights = torch.load(shipped, map_location="cpu", weights_only=True)["model_state"]
     lstm = torch.nn.LSTM(40, 256, 3, batch_first=True)
     linear = torch.nn.Linear(256, 256)
     lstm.load_state_dict({key[5:]: value for key, value in weights.items() if key.startswith("lstm.")})

@@ -4,7 +4,8 @@ Each resident is a handful of prototypes (embeddings of length 1). A clip's simi
 cosine to the centroid and the cosine to the best prototype. It is then normalised against a cohort of speakers who do
 not live here (adaptive symmetric score normalisation: Matejka et al., Interspeech 2017): how far does this similarity
 stand out from the cohort's nearest, seen from the clip and seen from the resident? An affine map, fitted on validation
-speakers, turns that into a natural-log likelihood ratio.
+speakers, turns that into a natural-log likelihood ratio. How much speech the clip holds enters that map as a quality
+measure (Mandasari et al., IEEE TASLP 2013): one second says less than three, for either answer.
 """
 
 from __future__ import annotations
@@ -22,11 +23,27 @@ _Float = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """``llr = slope * normalised + intercept``; ``cohort_top`` is how many of the cohort's nearest are looked at."""
+    """``llr = (slope + short_slope * m) * normalised + intercept + short_intercept * m``, where ``m`` is the share of
+    the clip that is not speech (0 for 3 s of it); ``cohort_top`` is how many of the cohort's nearest are looked at."""
 
     slope: float
     intercept: float
     cohort_top: int
+    short_slope: float = 0.0
+    short_intercept: float = 0.0
+
+    def ratios(self, normalised: _Float, speech_shares: _Float) -> _Float:
+        """Normalised similarities ``(n, ...)`` of clips with ``speech_shares`` ``(n,)``, 0..1, to natural-log
+        likelihood ratios of the same shape."""
+        missing = (1.0 - speech_shares).reshape(-1, *[1] * (normalised.ndim - 1))
+        slopes = self.slope + self.short_slope * missing
+        return slopes * normalised + self.intercept + self.short_intercept * missing
+
+    @property
+    def usable(self) -> bool:
+        """Finite, and rising with similarity however little speech there is."""
+        numbers = self.slope, self.intercept, self.short_slope, self.short_intercept
+        return bool(np.isfinite(numbers).all()) and self.slope > 0 and self.slope + self.short_slope > 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,8 +70,7 @@ class Head:
             and set(self.owners.tolist()) == set(range(count))
             and len(self.cohort) >= self.calibration.cohort_top >= 2
             and bool(np.isfinite(self.prototypes).all() and np.isfinite(self.cohort).all())
-            and np.isfinite([self.calibration.slope, self.calibration.intercept]).all()
-            and self.calibration.slope > 0
+            and self.calibration.usable
         )
         if not whole:
             raise BundleError(
@@ -87,9 +103,10 @@ class Head:
         from_resident = (raw - own_mean[None, :]) / own_deviation[None, :]
         return 0.5 * (from_clip + from_resident)
 
-    def log_likelihood_ratios(self, embeddings: Embedding) -> _Float:
-        """float32 ``(n, d)`` to natural-log likelihood ratios ``(n, residents)``."""
-        return self.calibration.slope * self.normalised(embeddings) + self.calibration.intercept
+    def log_likelihood_ratios(self, embeddings: Embedding, speech_shares: _Float) -> _Float:
+        """float32 ``(n, d)`` of clips with ``speech_shares`` ``(n,)``, 0..1, to natural-log likelihood ratios
+        ``(n, residents)``."""
+        return self.calibration.ratios(self.normalised(embeddings), speech_shares)
 
 
 def _nearest(similarities: NDArray[np.floating], top: int) -> tuple[_Float, _Float]:

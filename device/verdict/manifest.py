@@ -19,7 +19,7 @@ from device.verdict.files import REPUBLISH, as_text
 from device.verdict.head import Calibration
 from device.verdict.interpreter import TensorSpec
 
-SCHEMA = 1
+SCHEMA = 2
 MAX_RESIDENTS = 1000
 MAX_CLIPS = 100
 # Steps of int8 beyond which a golden output proves nothing.

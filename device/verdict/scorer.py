@@ -49,20 +49,21 @@ class Scorer:
         started = time.perf_counter()
         features = self._log_mel(clip.samples)
         featured = time.perf_counter()
-        score = self.judge_embedding(self._interpreter.embed(features), weight=clip_weight(clip))
+        score = self.judge_embedding(self._interpreter.embed(features), speech_share=speech_share(clip))
         return score, Timings(featured - started, time.perf_counter() - featured)
 
-    def judge_embedding(self, embedding: Embedding, *, weight: float) -> Score:
-        """The head alone: float32 ``(d,)`` of length 1 to a Score; the log-likelihood ratios are scaled by weight."""
+    def judge_embedding(self, embedding: Embedding, *, speech_share: float) -> Score:
+        """The head alone: float32 ``(d,)`` of length 1, of a clip that is speech to ``speech_share`` (0..1), to a
+        Score."""
         head = self.bundle.head
         cosines = head.similarity(embedding[None])[0]
-        ratios = head.log_likelihood_ratios(embedding[None])[0] * weight
+        ratios = head.log_likelihood_ratios(embedding[None], np.array([speech_share]))[0]
         return Score(
             tuple(
                 ResidentScore(name, float(llr), float(cosine))
                 for name, llr, cosine in zip(head.residents, ratios, cosines, strict=True)
             ),
-            weight,
+            speech_share,
         )
 
     def self_test(self) -> None:
@@ -110,6 +111,6 @@ class Scorer:
                 )
 
 
-def clip_weight(clip: Clip) -> float:
-    """How much a clip's evidence counts: 1 for 3 s as recorded, the share of true speech for a filled one."""
+def speech_share(clip: Clip) -> float:
+    """How much of a clip is evidence, 0..1: 1 for 3 s as recorded, the share of true speech for a filled one."""
     return min(1.0, clip.speech_seconds / CLIP_SECONDS) if clip.filled else 1.0

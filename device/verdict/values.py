@@ -31,10 +31,10 @@ class ResidentScore:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One clip's evidence for every resident, in the bundle's order, and the weight (0..1] its speech earned."""
+    """One clip's evidence for every resident, in the bundle's order, and the share of it that is speech, 0..1."""
 
     residents: tuple[ResidentScore, ...]
-    weight: float
+    speech_share: float
 
     @property
     def best(self) -> ResidentScore:

@@ -101,9 +101,9 @@ def test_draws_repeat_for_a_seed_and_too_few_people_are_refused(pack: Pack) -> N
         draw_households(pack, draws=1, residents=9, enrol_seconds=12.0, enrol_sessions=1, seed=4)
 
 
-def test_a_household_of_known_voices_is_let_in_and_a_deaf_door_lets_nobody_in(pack: Pack) -> None:
+def test_a_household_of_known_voices_is_let_in_and_by_a_nearly_deaf_network_hardly_anybody(pack: Pack) -> None:
     draws = draw_households(pack, draws=3, residents=4, enrol_seconds=30.0, enrol_sessions=1, seed=2)
-    for voice, least, most in ((4.0, 0.0, 0.1), (0.0, 0.9, 1.0)):
+    for voice, least, most in ((4.0, 0.0, 0.1), (0.3, 0.6, 1.0)):
         told = household(pack, {CLEAN: heard(pack, voice=voice)}, {CLEAN: pack.clips}, None, draws)[CLEAN]["clip"]
         assert least <= told["frr_at_far_1pct"]["value"] <= most
         assert told["far_reached_1pct"]["value"] < 0.05

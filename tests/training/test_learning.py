@@ -9,15 +9,16 @@ import pytest
 from device.errors import BundleError, ConfigError, DataError
 from device.sound.pcm import CLIP_SAMPLES, Clip, level_dbfs
 from device.verdict.bundle import load_bundle
-from device.verdict.scorer import Scorer, clip_weight
+from device.verdict.scorer import Scorer, speech_share
 from tests.conftest import ROOT
 from training.augment import Surroundings, augment, coloured_noise, few_words, in_room, with_noise
-from training.backbone import Voices, read_backbone
+from training.backbone import read_backbone
 from training.calibrate import choose_thresholds, fit_calibration, logistic, peaks, validation_trials, visits
 from training.clips import SpokenClip
 from training.enrol import enrol
 from training.evaluate import conditions
 from training.recipe import Augment, Recipe, read_recipe
+from training.voices import Voices
 
 RNG = np.random.default_rng
 
@@ -57,7 +58,10 @@ def test_few_words_repeat_as_the_door_repeats_them() -> None:
 
 def test_logistic_regression_recovers_a_known_likelihood_ratio() -> None:
     # Two normals of deviation 1 and means +-1: the log-likelihood ratio is exactly 2 x.
-    slope, intercept = logistic(RNG(1).normal(1, 1, 50_000), RNG(2).normal(-1, 1, 50_000))
+    def design(x: np.ndarray) -> np.ndarray:
+        return np.stack([x, np.ones_like(x)], axis=1)
+
+    slope, intercept = logistic(design(RNG(1).normal(1, 1, 50_000)), design(RNG(2).normal(-1, 1, 50_000)))
     assert slope == pytest.approx(2.0, abs=0.1)
     assert intercept == pytest.approx(0.0, abs=0.1)
 
@@ -72,31 +76,36 @@ def test_a_visit_is_consecutive_clips_of_one_session_and_its_peak_the_best_runni
 def test_the_open_threshold_keeps_its_target_on_every_population_and_falls_with_a_laxer_one() -> None:
     artefact = read_backbone(ROOT / "models/backbone")
     shape = {"cohort_top": 50, "prototypes": 6}
-    same, different = validation_trials(artefact.validation, artefact.cohort, **shape)
-    calibration = fit_calibration(same, different, cohort_top=50)
-    assert same.mean() > different.mean() + 2
+    trials = validation_trials(artefact.validation, artefact.validation_short, artefact.cohort, **shape)
+    calibration = fit_calibration(trials, cohort_top=50)
+    assert trials.same.mean() > trials.different.mean() + 2
+    # The less speech, the less is said for either answer.
+    shares = np.array([1.0, 0.4])
+    near, far = (calibration.ratios(np.full(2, score), shares) for score in (4.0, -1.0))
+    assert near[1] < near[0]
+    assert far[1] > far[0]
     keep = artefact.validation.names[:3]
     rows = np.concatenate([artefact.validation.of(name) for name in keep])
-    household = Voices(artefact.validation.embeddings[rows], artefact.validation.weights[rows],
+    household = Voices(artefact.validation.embeddings[rows], artefact.validation.shares[rows],
                        tuple(artefact.validation.speakers[row] for row in rows), ("1",) * len(rows))  # fmt: skip
     others = np.setdiff1d(np.arange(len(artefact.validation.speakers)), rows)
-    strangers = Voices(artefact.validation.embeddings[others], artefact.validation.weights[others],
+    strangers = Voices(artefact.validation.embeddings[others], artefact.validation.shares[others],
                        tuple(artefact.validation.speakers[row] for row in others),
                        tuple(artefact.validation.sessions[row] for row in others))  # fmt: skip
     head = enrol(household, artefact.cohort, calibration, prototypes=6)
-    strict = choose_thresholds(head, [strangers], same, target_far=0.01, max_clips=3)
-    lax = choose_thresholds(head, [strangers], same, target_far=0.1, max_clips=3)
+    strict = choose_thresholds(head, [strangers], trials, target_far=0.01, max_clips=3)
+    lax = choose_thresholds(head, [strangers], trials, target_far=0.1, max_clips=3)
     assert strict.open_llr > lax.open_llr > lax.refuse_llr
     assert strict.far_upper_bound < lax.far_upper_bound
-    both = choose_thresholds(head, [strangers, household], same, target_far=0.01, max_clips=3)
+    both = choose_thresholds(head, [strangers, household], trials, target_far=0.01, max_clips=3)
     assert both.open_llr > strict.open_llr
 
 
 def test_short_speech_is_judged_with_the_weight_the_door_gives_it() -> None:
     spoken = SpokenClip("a", "1", Clip(speech(), 2.5, False, 0, 0.0, 3.0))
     short = conditions([], [])["1.0 s of speech"](spoken, RNG(0)).clip
-    assert clip_weight(spoken.clip) == 1.0
-    assert clip_weight(short) == pytest.approx(1 / 3)
+    assert speech_share(spoken.clip) == 1.0
+    assert speech_share(short) == pytest.approx(1 / 3)
     assert np.array_equal(short.samples[:16000], short.samples[16000:32000])
 
 

@@ -15,7 +15,7 @@ from scipy.signal import lfilter
 from device.errors import DataError, StateError
 from device.sound.logmel import FrontendSpec
 from device.verdict.interpreter import unit_length
-from training.backbone import Voices, read_backbone
+from training.backbone import read_backbone
 from training.corpus import survey_page, survey_plots
 from training.corpus.index import Recording, index_folder
 from training.corpus.survey import (
@@ -33,6 +33,7 @@ from training.corpus.survey_page import add_parser, make_survey, to_html, write_
 from training.corpus.survey_svg import short
 from training.corpus.survey_voices import Example, Spectrum, Voice, follow_pitch, long_term_spectrum
 from training.corpus.survey_warnings import advise
+from training.voices import Voices
 
 RATE_HZ = 16_000
 LEVEL_DBFS = -20.0

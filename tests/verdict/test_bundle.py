@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from device.errors import BundleError
-from device.verdict.bundle import load_bundle, point_current, read_folder, resolve_current, write_folder
+from device.verdict.bundle import SCHEMA, load_bundle, point_current, read_folder, resolve_current, write_folder
 from device.verdict.scorer import Scorer
 
 
@@ -69,7 +69,7 @@ def test_another_schema_and_a_missing_field_are_refused(copy: Path) -> None:
     edit_manifest(copy, "schema", value=99)
     with pytest.raises(BundleError, match="another format"):
         load_bundle(copy)
-    edit_manifest(copy, "schema", value=1)
+    edit_manifest(copy, "schema", value=SCHEMA)
     edit_manifest(copy, "thresholds", value={})
     with pytest.raises(BundleError, match="missing or not acceptable"):
         load_bundle(copy)

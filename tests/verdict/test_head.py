@@ -18,7 +18,7 @@ def head(slope: float = 2.0) -> tuple[Head, np.ndarray]:
 
 def test_a_prototype_is_nearest_to_its_owner() -> None:
     made, voices = head()
-    ratios = made.log_likelihood_ratios(voices)
+    ratios = made.log_likelihood_ratios(voices, np.ones(len(voices)))
     assert (ratios[:2, 0] > ratios[:2, 1]).all()
     assert (ratios[2:, 1] > ratios[2:, 0]).all()
 

@@ -20,19 +20,20 @@ from device.errors import DataError
 from device.sound.pcm import CLIP_SECONDS
 from device.verdict.head import Head
 from device.verdict.interpreter import Embedding
-from device.verdict.scorer import clip_weight
-from training.backbone import Voices, cohort_of
+from device.verdict.scorer import speech_share
 from training.benchmark.pack import Pack
-from training.calibrate import fit_calibration, peaks, validation_trials, visits, weighed
+from training.calibrate import evidence_of, fit_calibration, peaks, validation_trials, visits
 from training.clips import SpokenClip
 from training.enrol import enrol
 from training.metrics import eer, far_at, frr_at, threshold_at_far
+from training.voices import Voices, cohort_of
 
 PROTOTYPES = 6
 COHORT_TOP = 50
 MAX_CLIPS = 3
 FARS = {"1pct": 0.01, "01pct": 0.001}
 CLEAN = "clean"
+SHORT = "1.5 s of speech"
 _Rows = NDArray[np.int64]
 
 
@@ -115,15 +116,18 @@ def _one(
     draw: Draw,
 ) -> dict[str, Any]:
     clean = embeddings[CLEAN]
-    choosing = _voices(pack.clips, clean, draw.choosing)
+    chosen_rows = draw.choosing
+    choosing = _voices(pack.clips, clean, chosen_rows)
     neighbours = cohort
     if neighbours is None:
         lent = np.isin(choosing.speakers, choosing.names[::2])
         neighbours = cohort_of(_voices(pack.clips, clean, draw.choosing[lent]))
-        choosing = _voices(pack.clips, clean, draw.choosing[~lent])
+        chosen_rows = draw.choosing[~lent]
+        choosing = _voices(pack.clips, clean, chosen_rows)
     top = min(COHORT_TOP, len(neighbours))
-    same, different = validation_trials(choosing, neighbours, cohort_top=top, prototypes=PROTOTYPES)
-    calibration = fit_calibration(same, different, cohort_top=top)
+    short = choosing if SHORT not in embeddings else _voices(changed[SHORT], embeddings[SHORT], chosen_rows)
+    trials = validation_trials(choosing, short, neighbours, cohort_top=top, prototypes=PROTOTYPES)
+    calibration = fit_calibration(trials, cohort_top=top)
     head = enrol(_voices(pack.clips, clean, draw.enrolled), neighbours, calibration, prototypes=PROTOTYPES)
     thresholds = {
         unit: {name: threshold_at_far(scores, far) for name, far in FARS.items()}
@@ -144,7 +148,7 @@ def _one(
 
 
 def _scores(head: Head, voices: Voices) -> dict[str, NDArray[np.float64]]:
-    evidence = weighed(head, voices)
+    evidence = evidence_of(head, voices)
     held = visits(voices.speakers, voices.sessions, max_clips=MAX_CLIPS)
     return {"clip": evidence.max(axis=1), "visit": peaks(evidence, held)}
 
@@ -159,7 +163,7 @@ def _two_days(pack: Pack, name: str, *, enrol_seconds: float, enrol_sessions: in
 def _voices(clips: Sequence[SpokenClip], embeddings: Embedding, rows: _Rows) -> Voices:
     return Voices(
         embeddings[rows],
-        np.array([clip_weight(clips[row].clip) for row in rows]),
+        np.array([speech_share(clips[row].clip) for row in rows]),
         tuple(clips[row].speaker for row in rows),
         tuple(clips[row].session for row in rows),
     )

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.verdict.interpreter import Embedding, unit_length
-from training.backbone import Voices
 from training.corpus.survey_voices import Spread
+from training.voices import Voices
 
 # This share of the pairs of people that the network never learnt from is less alike than a look-alike pair.
 LOOK_ALIKE_SHARE = 0.99

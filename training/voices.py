@@ -1,0 +1,81 @@
+"""Clips as the int8 network hears them: embeddings with whose they are, and how much of each clip is speech."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.sound.logmel import FrontendSpec, LogMel
+from device.verdict.bundle import npz_arrays, npz_bytes
+from device.verdict.interpreter import Embedding, Interpreter, unit_length
+from device.verdict.scorer import speech_share
+from training.clips import SpokenClip
+from training.corpus.index import Progress
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Voices:
+    """``embeddings`` float32 ``(n, d)`` of length 1; ``shares`` ``(n,)``, 0..1, how much of each clip is speech;
+    ``speakers`` and ``sessions`` (any text, here hashes or names), in the order they were spoken."""
+
+    embeddings: Embedding
+    shares: NDArray[np.float64]
+    speakers: tuple[str, ...]
+    sessions: tuple[str, ...]
+
+    def of(self, speaker: str) -> NDArray[np.int64]:
+        """The rows of one speaker."""
+        return np.flatnonzero(np.asarray(self.speakers) == speaker)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted(set(self.speakers)))
+
+
+class Embedder:
+    """Clips through the device's own front-end and interpreter."""
+
+    def __init__(self, model: bytes, frontend: FrontendSpec) -> None:
+        self.log_mel, self.interpreter = LogMel(frontend), Interpreter(model)
+
+    def voices(self, clips: Sequence[SpokenClip], *, progress: Progress, label: str) -> Voices:
+        """The embeddings of all ``clips``, in order."""
+        size = self.interpreter.output.shape[0]
+        embeddings = np.zeros((len(clips), size), dtype=np.float32)
+        for row, each in enumerate(clips):
+            embeddings[row] = self.interpreter.embed(self.log_mel(each.clip.samples))
+            progress(label, row + 1, len(clips))
+        return Voices(
+            embeddings,
+            np.array([speech_share(each.clip) for each in clips]),
+            tuple(each.speaker for each in clips),
+            tuple(each.session for each in clips),
+        )
+
+
+def write_voices(path: Path, voices: Voices) -> None:
+    """Keep embeddings, so that a later run does not compute them again; exact, with names as they are."""
+    fresh = path.with_suffix(".new")
+    speakers, sessions = np.array(voices.speakers, dtype=np.str_), np.array(voices.sessions, dtype=np.str_)
+    fresh.write_bytes(
+        npz_bytes(embeddings=voices.embeddings, shares=voices.shares, speakers=speakers, sessions=sessions)
+    )
+    os.replace(fresh, path)
+
+
+def read_voices(path: Path) -> Voices:
+    """What :func:`write_voices` kept."""
+    arrays = npz_arrays(path.read_bytes())
+    speakers, sessions = (tuple(arrays[key].tolist()) for key in ("speakers", "sessions"))
+    return Voices(arrays["embeddings"], arrays["shares"], speakers, sessions)
+
+
+def cohort_of(voices: Voices) -> Embedding:
+    """One embedding a speaker: the mean of theirs, of length 1, float32 ``(speakers, d)``."""
+    means = np.stack([voices.embeddings[voices.of(name)].mean(axis=0) for name in voices.names])
+    return unit_length(means)

@@ -14,6 +14,9 @@ class Outcome(StrEnum):
     SAY_MORE = "say_more"
     COOLING_DOWN = "cooling_down"
     LOCKED_OUT = "locked_out"
+    REPLAY = "replay"
+    SECOND_FACTOR_MISSING = "second_factor_missing"
+    OUTSIDE_SCHEDULE = "outside_schedule"
 
 
 @dataclass(frozen=True, slots=True)

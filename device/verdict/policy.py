@@ -4,6 +4,10 @@ A sequential test (Wald, 1945): each clip's log-likelihood ratios are added up p
 resident's sum reaches ``open_llr``; the visitor is refused when every sum has fallen to ``refuse_llr``, or when
 ``max_clips`` clips did not decide; in between the visitor is asked to say more. Evidence that is older than
 ``evidence_seconds``, or was followed by a Gap, counts for nothing.
+
+Refusals are counted by visit. Whoever goes on talking is refused clip after clip, but that is one refusal: it takes
+several visits to lock the door. A visit ends after ``evidence_seconds`` without a clip, and after
+``LONGEST_VISIT_SECONDS`` in any case, so that nobody has endless tries by never falling silent.
 """
 
 from __future__ import annotations
@@ -21,15 +25,16 @@ REFUSALS_BEFORE_LOCK_OUT = 5
 LOCK_OUT_SECONDS = 30.0
 LOCK_OUT_GROWTH = 2.0
 LOCK_OUT_MAX_SECONDS = 900.0
+LONGEST_VISIT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySpec:
     """Thresholds are natural-log likelihood ratios (from the bundle; the device may only raise ``open_llr``).
 
-    After an opening nothing is judged for ``cool_down_seconds``. After ``refusals_before_lock_out`` refusals in a
-    row nothing is judged for ``lock_out_seconds``, and each further refusal multiplies that by ``lock_out_growth``
-    up to ``lock_out_max_seconds``; an opening, or ``lock_out_max_seconds`` without a refusal, forgives.
+    After an opening nothing is judged for ``cool_down_seconds``. After ``refusals_before_lock_out`` refused visits in
+    a row nothing is judged for ``lock_out_seconds``, and each further one multiplies that by ``lock_out_growth`` up to
+    ``lock_out_max_seconds``; an opening, or ``lock_out_max_seconds`` without a refusal, forgives.
     """
 
     open_llr: float
@@ -66,7 +71,8 @@ class PolicySpec:
 
 @dataclass(frozen=True, slots=True)
 class PolicyState:
-    """What the policy remembers. ``evidence`` pairs residents with their sums."""
+    """What the policy remembers. ``evidence`` pairs residents with their sums; ``refusals`` counts refused visits in a
+    row, ``visit_refused`` says that the present one is among them."""
 
     evidence: tuple[tuple[str, float], ...] = ()
     clips: int = 0
@@ -75,15 +81,19 @@ class PolicyState:
     locked_until_seconds: float = -math.inf
     refusals: int = 0
     last_refusal_seconds: float = -math.inf
+    visit_started_seconds: float = -math.inf
+    visit_heard_seconds: float = -math.inf
+    visit_refused: bool = False
 
 
 def forget(state: PolicyState) -> PolicyState:
-    """Drop the evidence (a Gap, a new bundle); cool-down, refusals and lock-out stay."""
+    """Drop the evidence (a Gap, a new bundle); cool-down, refusals, the visit and lock-out stay."""
     return replace(state, evidence=(), clips=0, last_clip_seconds=-math.inf)
 
 
 def judge(spec: PolicySpec, state: PolicyState, score: Score, *, now_seconds: float) -> tuple[PolicyState, Decision]:
     """Add one clip's score and decide. ``now_seconds`` is the monotonic time at which the clip ended."""
+    state = _attend(spec, state, now_seconds)
     if now_seconds < state.locked_until_seconds:
         left = state.locked_until_seconds - now_seconds
         return forget(state), _waiting(Outcome.LOCKED_OUT, score, f"locked out for another {left:.0f} s")
@@ -101,7 +111,11 @@ def judge(spec: PolicySpec, state: PolicyState, score: Score, *, now_seconds: fl
     # Written so that a value which is not a number can only refuse.
     if evidence >= spec.open_llr and all(map(math.isfinite, sums.values())):
         reason = f"sounds like {resident}: {evidence:+.1f} >= {spec.open_llr:+.1f}"
-        opened = PolicyState(cool_down_until_seconds=now_seconds + spec.cool_down_seconds)
+        opened = PolicyState(
+            cool_down_until_seconds=now_seconds + spec.cool_down_seconds,
+            visit_started_seconds=now_seconds,
+            visit_heard_seconds=now_seconds,
+        )
         return opened, Decision(Outcome.OPEN, resident, evidence, clips, reason)
     if spec.refuse_llr < evidence and clips < spec.max_clips:
         reason = f"undecided: {spec.refuse_llr:+.1f} < {evidence:+.1f} < {spec.open_llr:+.1f}"
@@ -114,7 +128,33 @@ def judge(spec: PolicySpec, state: PolicyState, score: Score, *, now_seconds: fl
     return _refused(spec, state, now_seconds), Decision(Outcome.REFUSE, resident, evidence, clips, reason)
 
 
+def withhold(
+    spec: PolicySpec, before: PolicyState, decision: Decision, *, outcome: Outcome, reason: str, now_seconds: float
+) -> tuple[PolicyState, Decision]:
+    """A guard objects to a clip that was judged: the door stays shut and the evidence is void.
+
+    ``before`` is the state before that clip, so that nothing which came of an opening (cool-down, forgiveness) is kept.
+    A replay is a refused visit. For want of a second factor, or of the hour, nobody is punished: the voice was right.
+    """
+    state = _attend(spec, before, now_seconds)
+    state = _refused(spec, state, now_seconds) if outcome is Outcome.REPLAY else forget(state)
+    return state, replace(decision, outcome=outcome, reason=f"{reason} (the voice alone: {decision.reason})")
+
+
+def _attend(spec: PolicySpec, state: PolicyState, now_seconds: float) -> PolicyState:
+    """The visit goes on, or a new one begins."""
+    goes_on = (
+        0 <= now_seconds - state.visit_heard_seconds <= spec.evidence_seconds
+        and now_seconds - state.visit_started_seconds <= LONGEST_VISIT_SECONDS
+    )
+    if goes_on:
+        return replace(state, visit_heard_seconds=now_seconds)
+    return replace(state, visit_started_seconds=now_seconds, visit_heard_seconds=now_seconds, visit_refused=False)
+
+
 def _refused(spec: PolicySpec, state: PolicyState, now_seconds: float) -> PolicyState:
+    if state.visit_refused:
+        return replace(forget(state), last_refusal_seconds=now_seconds)
     forgiven = now_seconds - state.last_refusal_seconds > spec.lock_out_max_seconds
     refusals = 1 if forgiven else state.refusals + 1
     beyond = refusals - spec.refusals_before_lock_out
@@ -124,7 +164,11 @@ def _refused(spec: PolicySpec, state: PolicyState, now_seconds: float) -> Policy
         seconds = min(spec.lock_out_seconds * spec.lock_out_growth ** min(beyond, 64), spec.lock_out_max_seconds)
         locked_until = now_seconds + seconds
     return replace(
-        forget(state), refusals=refusals, last_refusal_seconds=now_seconds, locked_until_seconds=locked_until
+        forget(state),
+        refusals=refusals,
+        last_refusal_seconds=now_seconds,
+        locked_until_seconds=locked_until,
+        visit_refused=True,
     )
 
 

@@ -84,7 +84,7 @@ class GpioRelay:
                 self._release()
             finally:
                 self._closed = True
-                self._factory.close()
+                _let_go(self._factory, self._pin)
 
     def _deadline(self) -> None:
         with self._lock:
@@ -149,3 +149,15 @@ def _claim_idle(factory: Any, pin: Any, number: int, level: int) -> None:
         backend.lgpio.gpio_claim_output(factory._handle, number, level)
     else:
         pin.output_with_state(level)
+
+
+def _let_go(factory: Any, pin: Any) -> None:
+    """Close the backend; with lgpio without gpiozero's own last act, which turns the pin into a floating input.
+
+    The kernel of a Raspberry Pi leaves the level as it is then, which is off.
+    """
+    backend = importlib.import_module(type(pin).__module__)
+    if hasattr(backend, "lgpio"):
+        backend.lgpio.gpiochip_close(factory._handle)
+    else:
+        factory.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import reprlib
 import tomllib
 import typing
 from collections.abc import Mapping
@@ -18,17 +19,34 @@ from device.errors import ConfigError
 
 Settings = TypeVar("Settings")
 _PLAIN = (bool, int, float, str)
+MAX_BYTES = 1 << 20
+# Beyond this a whole number is no setting, and a float does not hold it exactly.
+LARGEST = 2**53
 
 
 def read_settings(path: Path, kind: type[Settings]) -> Settings:
     """The settings in the TOML file ``path``. Raises :class:`ConfigError` listing everything that is wrong."""
+    where = str(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
-        raise ConfigError("no such file", where=str(path), next_step="give the path of a settings file") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError("cannot be read as TOML", where=str(path), received=error) from error
-    return settings_from(table, kind, where=str(path))
+        raise ConfigError("no such file", where=where, next_step="give the path of a settings file") from error
+    except OSError as error:
+        raise ConfigError("cannot be read as TOML", where=where, received=error) from error
+    return parse_settings(content, kind, where=where)
+
+
+def parse_settings(content: bytes, kind: type[Settings], *, where: str) -> Settings:
+    """The same from a file's content; ``where`` begins each message."""
+    if len(content) > MAX_BYTES:
+        raise ConfigError("too large for settings", where=where, allowed=f"{MAX_BYTES} bytes")
+    try:
+        table = tomllib.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        # TOMLDecodeError is a ValueError; so is what Python says of a number of thousands of digits.
+        raise ConfigError("cannot be read as TOML", where=where, received=error) from error
+    return settings_from(table, kind, where=where)
 
 
 def settings_from(table: Mapping[str, Any], kind: type[Settings], *, where: str) -> Settings:
@@ -51,12 +69,12 @@ def _build(table: Mapping[str, Any], kind: type[Settings], prefix: str, problems
         if key not in fields:
             near = difflib.get_close_matches(key, fields, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(sorted(fields))}"
-            problems.append(f"{prefix}{key}: unknown key; {hint}")
+            problems.append(f"{prefix}{key[:80]}: unknown key; {hint}")
         elif dataclasses.is_dataclass(types[key]):
             if isinstance(value, Mapping):
                 values[key] = _build(value, typing.cast("type[Any]", types[key]), f"{prefix}{key}.", problems)
             else:
-                problems.append(f"{prefix}{key}: expected a table [{prefix}{key}], received {value!r}")
+                problems.append(f"{prefix}{key}: expected a table [{prefix}{key}], received {_shown(value)}")
         else:
             values[key] = _value(value, types[key], f"{prefix}{key}", problems)
     for name, each in fields.items():
@@ -75,7 +93,14 @@ def _build(table: Mapping[str, Any], kind: type[Settings], prefix: str, problems
 
 
 def _value(value: Any, kind: Any, key: str, problems: list[str]) -> Any:
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if number and not -LARGEST <= value <= LARGEST:
+        problems.append(f"{key}: expected a number of at most {LARGEST:g} either way, received {_shown(value)}")
+        return None
+    if kind is str and isinstance(value, str) and "\0" in value:
+        problems.append(f"{key}: a NUL character, which no path or name can hold")
+        return None
+    if kind is float and number:
         return float(value)
     if kind in _PLAIN and type(value) is kind:
         return value
@@ -83,8 +108,21 @@ def _value(value: Any, kind: Any, key: str, problems: list[str]) -> Any:
         inner = typing.get_args(kind)[0]
         return tuple(_value(each, inner, f"{key}[{index}]", problems) for index, each in enumerate(value))
     name = kind.__name__ if kind in _PLAIN else str(kind)
-    problems.append(f"{key}: expected {name}, received {value!r}")
+    problems.append(f"{key}: expected {name}, received {_shown(value)}")
     return None
+
+
+class _Short(reprlib.Repr):
+    """``repr`` in a few dozen characters, whatever the value: deep, long, or an int too large to be written out."""
+
+    def repr_int(self, x: int, level: int) -> str:
+        return super().repr_int(x, level) if abs(x) <= LARGEST else f"a number of {x.bit_length()} bits"
+
+
+def _shown(value: Any) -> str:
+    short = _Short()
+    short.maxstring = short.maxother = 80
+    return short.repr(value)
 
 
 def within(key: str, received: float, low: float, high: float) -> None:

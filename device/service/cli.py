@@ -111,7 +111,7 @@ def _use(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(asdict(used)))
     else:
-        note = " Noted: it may be older than the last accepted one." if arguments.allow_downgrade else ""
+        note = " It may be older than the last accepted one." if arguments.allow_downgrade else ""
         before = used.previous or "none"
         print(f"{used.current} is current; before: {before}.{note} Reload the daemon to take it up.")
     return 0

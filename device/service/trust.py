@@ -148,12 +148,11 @@ def allow_older(state: Path, bundle: Bundle, *, digest: str) -> Memory:
         memory = recall(state)
     except StateError as error:
         _LOG.warning("what was remembered cannot be read and begins anew: %s", error)
-        memory = Memory()
-    if not memory.highest.digest:
         memory = Memory(highest=named)
-    elif bundle.sequence < memory.highest.sequence:
+        _write(state, memory)
+    if bundle.sequence < memory.highest.sequence:
         memory = replace(memory, allowed=named)
-    _write(state, memory)
+        _write(state, memory)
     return memory
 
 

@@ -51,8 +51,13 @@ class UnhealthyError(DoorError):
     """The daemon does not report the bundle it should."""
 
 
-def deploy(parcel: Parcel, door: Door, *, dry_run: bool = False, poll_seconds: float = POLL_SECONDS) -> Outcome:
-    """The whole sequence at one door. Raises :class:`DoorError` where nothing was switched."""
+def deploy(
+    parcel: Parcel, door: Door, *, dry_run: bool = False, older: bool = False, poll_seconds: float = POLL_SECONDS
+) -> Outcome:
+    """The whole sequence at one door; ``older`` lets the bundle be older than the last one the door accepted.
+
+    Raises :class:`DoorError` where nothing was switched.
+    """
     seen, before = door.look(parcel.folder), door.health()
     outcome = Outcome(
         door=door.name, host=door.settings.host, result=Result.UNCHANGED, before=seen.current, now=seen.current
@@ -67,6 +72,8 @@ def deploy(parcel: Parcel, door: Door, *, dry_run: bool = False, poll_seconds: f
     try:
         _say(door, "switching and reloading")
         door.use(parcel.folder)
+        if older:
+            door.allow_older(parcel.folder)
         door.reload()
         wait_for(parcel.digest, door, before, poll_seconds=poll_seconds)
     except Exception as error:
@@ -147,7 +154,8 @@ def roll_back(outcome: Outcome, door: Door, why: str, *, poll_seconds: float) ->
     returned, asked = replace(outcome, result=Result.ROLLED_BACK, now=previous), ""
     try:
         before = door.health()
-        asked = _ask_to_reload(door)
+        # The daemon may have accepted the newer one, and then refuses what came before it.
+        asked = _ask(lambda: door.allow_older(previous), "not noted that it may be older: ") + _ask(door.reload)
         wait_for(digest, door, before, poll_seconds=poll_seconds)
     except DoorError as error:
         text = f"{why}; {previous} is current again, but the daemon is not healthy with it: {asked}{_reason(error)}"
@@ -155,12 +163,13 @@ def roll_back(outcome: Outcome, door: Door, why: str, *, poll_seconds: float) ->
     return replace(returned, text=f"{why}; {previous} serves again")
 
 
-def _ask_to_reload(door: Door) -> str:
-    """Reload, or say why not: a daemon that died of a bundle is started anew by systemd and reads the pointer then."""
+def _ask(action: Callable[[], None], but: str = "") -> str:
+    """Do it, or say why not. A daemon that died of a bundle is started anew by systemd and reads the pointer then; one
+    that lists no keys asks nobody whether a bundle may be older."""
     try:
-        door.reload()
+        action()
     except DoorError as error:
-        return f"{_reason(error)}; "
+        return f"{but}{_reason(error)}; "
     return ""
 
 
@@ -182,15 +191,16 @@ def prune(door: Door, current: str, previous: str) -> str:
 
 
 def deploy_all(
-    parcel: Parcel, doors: Sequence[Door], *, dry_run: bool, parallel: int, poll_seconds: float = POLL_SECONDS
-) -> list[Outcome]:
+    parcel: Parcel, doors: Sequence[Door], *, dry_run: bool, parallel: int, older: bool = False,
+    poll_seconds: float = POLL_SECONDS,
+) -> list[Outcome]:  # fmt: skip
     """:func:`deploy` at every door, ``parallel`` at a time, in the order given. What fails at one stays there."""
 
     def one(door: Door) -> Outcome:
         started = time.monotonic()
         failed = Outcome(door=door.name, host=door.settings.host, result=Result.FAILED, before="", now="")
         try:
-            outcome = deploy(parcel, door, dry_run=dry_run, poll_seconds=poll_seconds)
+            outcome = deploy(parcel, door, dry_run=dry_run, older=older, poll_seconds=poll_seconds)
         except DoorError as error:
             outcome = replace(failed, text=_reason(error))
         except VoicelatchError as error:

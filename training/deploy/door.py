@@ -124,6 +124,12 @@ class Door:
             raise self._unclear(said)
         return str(told["digest"])
 
+    def allow_older(self, bundle: str) -> None:
+        """Have it noted on the door that ``bundle``, current already, may be older than the last accepted one."""
+        command = self._device("use", "--models", self.settings.models, "--allow-downgrade", "--json", "--", bundle)
+        # sudo leaves the folder as it is, and the door's python may be named below it.
+        self._json(self.remote.run(f"{self.settings.as_operator} {command}".strip()))
+
     def reload(self) -> None:
         """Ask the daemon to read its bundle again; the answer is in :meth:`health`."""
         self.remote.run(self.settings.reload_command)

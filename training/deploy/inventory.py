@@ -31,6 +31,8 @@ class DoorSettings:
     ``folder``, or absolute. ``reload_command`` and ``status_command`` are lines for the door's shell, run in
     ``folder``; an empty ``status_command`` is ``device status --json`` on that python. ``health_seconds`` is how long
     the daemon may take to report the new bundle. ``keep`` bundles stay on the door, the current one included.
+    ``as_operator`` goes before the one command that writes into the daemon's own state (that a bundle may be older than
+    the last accepted one); it may be empty.
     """
 
     host: str
@@ -44,6 +46,7 @@ class DoorSettings:
     status_command: str = ""
     health_seconds: float = 30.0
     keep: int = 3
+    as_operator: str = "sudo -n"
 
     def __post_init__(self) -> None:
         _matches("host", self.host, _HOST, "name, user@name or an address; nothing that begins with '-'")

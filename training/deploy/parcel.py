@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import tarfile
@@ -13,7 +14,8 @@ from pathlib import Path
 
 from device.errors import BundleError, StateError
 from device.service.verified import verify
-from device.verdict.bundle import REQUIRED, SUMS, read_folder, resolve_current
+from device.verdict.bundle import REQUIRED, resolve_current
+from device.verdict.files import FOLDER_BYTES, SIGNATURE, SUMS, read_listed, read_seal
 
 # NAME-SEQUENCE-DIGEST: also how bundles that a deployment made are told from those that somebody put there by hand.
 DEPLOYED = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*-\d+-[0-9a-f]{8}")
@@ -54,19 +56,25 @@ def packed(path: Path) -> Iterator[Parcel]:
     or its name cannot be a folder's, :class:`StateError` when it cannot be copied.
     """
     folder = resolve_current(path)
-    contents = read_folder(folder, REQUIRED)
+    seal = read_seal(folder)
+    contents = dict(read_listed(folder, seal, REQUIRED, max_bytes=FOLDER_BYTES))
+    contents[SUMS] = seal.sums
+    if seal.signature is not None:
+        contents[SIGNATURE] = seal.signature
     with tempfile.TemporaryDirectory(prefix="voicelatch-") as scratch:
         copy = Path(scratch) / folder.name
         try:
             copy.mkdir()
-            for name, content in {**contents, SUMS: (folder / SUMS).read_bytes()}.items():
+            for name, content in contents.items():
                 (copy / name).write_bytes(content)
                 (copy / name).chmod(0o644)
         except OSError as error:
             raise StateError("the bundle cannot be copied aside", where=scratch, received=error) from error
         verified = verify(copy)
         bundle = verified.bundle
-        place = f"{bundle.name}-{bundle.sequence}-{verified.digest[:8]}"
+        # A bundle that was signed, or signed anew, after it had been sent is another content.
+        marked = hashlib.sha256(seal.sums + seal.signature).hexdigest() if seal.signature else verified.digest
+        place = f"{bundle.name}-{bundle.sequence}-{marked[:8]}"
         if not DEPLOYED.fullmatch(place):
             raise BundleError(
                 "the bundle's name cannot be a folder's",

@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from device.errors import DataError
 from training.batches import Batches
 from training.corpus.index import Progress
 from training.examples import NO_SPEAKER
@@ -156,6 +157,9 @@ def fit_backbone(
         whole.load_weights(folder / "best.weights.h5")
         return whole
     cropped = build(settings.network, (settings.crop_frames, bands), **sizes)
+    if settings.start_from:
+        load_start(whole, Path(settings.start_from))
+        cropped.set_weights(whole.get_weights())
     learner = Learner(cropped, int(labels.max()) + 1, settings)
     rates = [each["frr_at_checkpoint_far"] for each in epochs_so_far(folder)]
     batches = Batches(
@@ -178,6 +182,19 @@ def fit_backbone(
     (folder / "finished").touch()
     whole.load_weights(folder / "best.weights.h5")
     return whole
+
+
+def load_start(network: Any, weights: Path) -> None:
+    """Begin where an earlier run ended. Raises :class:`DataError` when the weights are missing or another network's."""
+    try:
+        network.load_weights(weights)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            "these weights cannot be gone on from",
+            where="backbone.start_from",
+            received=f"{weights}: {str(error).splitlines()[0]}",
+            allowed="best.weights.h5 of a run with the same network, width and embedding_size",
+        ) from error
 
 
 def learning_rate(settings: Backbone, steps: int) -> Any:

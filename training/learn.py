@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -15,7 +16,7 @@ from device.errors import DataError
 from device.sound.logmel import LogMel
 from training.augment import Surroundings
 from training.backbone import BackboneArtefact, read_backbone, write_backbone
-from training.clips import Cutter, SpokenClip, stack
+from training.clips import ClipFile, Cutter, SpokenClip
 from training.conditions import SPEECH_SECONDS, shortened
 from training.corpus.index import Index, Progress, load_samples
 from training.corpus.split import Recordings, Split, speaker_hash
@@ -27,7 +28,7 @@ from training.recipe import Recipe
 from training.stages import Stages
 from training.teacher import teach
 from training.tracking import Tracker
-from training.voices import Embedder, cohort_of
+from training.voices import Embedder
 
 MIN_SPEAKERS = 20
 VALIDATION_CLIPS_PER_SPEAKER = 12
@@ -76,7 +77,9 @@ def learn(
 
     held_out = cutter.cut(parts.validation, progress=progress, label="validation clips")
     judged_by = [each.sha256 for each in parts.validation]
-    with stages.kept("fit", examples.key, asdict(settings), judged_by) as fit:
+    start = Path(settings.start_from)
+    begun_from = hashlib.sha256(start.read_bytes()).hexdigest() if settings.start_from and start.is_file() else ""
+    with stages.kept("fit", examples.key, asdict(settings), judged_by, begun_from) as fit:
         network = fit_backbone(
             shards,
             source.labels,
@@ -89,10 +92,11 @@ def learn(
             progress=progress,
         )
 
-    with stages.kept("int8", fit.key, list(recipe.publish.licences)) as stage:
+    # The number is that of the way it is quantized.
+    with stages.kept("int8", 2, fit.key, list(recipe.publish.licences)) as stage:
         if not stage.complete:
             write_backbone(
-                stage.folder / "backbone", _quantized(recipe, index, parts, network, cutter, held_out, progress)
+                stage.folder / "backbone", _quantized(recipe, index, parts, network, shards, cutter, held_out, progress)
             )
         artefact = read_backbone(stage.folder / "backbone")
     return artefact, network
@@ -103,23 +107,21 @@ def _quantized(
     index: Index,
     parts: Split,
     network: Any,
+    shards: Sequence[Path],
     cutter: Cutter,
     held_out: list[SpokenClip],
     progress: Progress,
 ) -> BackboneArtefact:
     """The int8 network, with the cohort and the validation strangers as it hears them."""
-    learnt_from = cutter.cut(parts.backbone, progress=progress, label="cohort clips")
-    calibration = validation_clips(learnt_from, recipe).features
     rng = np.random.default_rng(recipe.data.seed)
-    chosen = rng.choice(len(calibration), min(CALIBRATION_CLIPS, len(calibration)), replace=False)
-    model = quantize(network, calibration[chosen])
+    model = quantize(network, representative(shards, rng))
     embedder = Embedder(model, recipe.frontend)
     return BackboneArtefact(
         model=model,
         frontend=recipe.frontend,
         vad=recipe.vad,
         segmenter=recipe.segmenter,
-        cohort=cohort_of(embedder.voices(learnt_from, progress=progress, label="cohort")),
+        cohort=embedder.cohort(cutter.each(parts.backbone, progress=progress, label="cohort")),
         validation=embedder.voices(held_out, progress=progress, label="validation"),
         validation_short=embedder.voices(with_little_speech(held_out, rng), progress=progress, label="short speech"),
         manifest={
@@ -133,6 +135,19 @@ def _quantized(
             "network": asdict(recipe.backbone),
         },
     )
+
+
+def representative(shards: Sequence[Path], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Features to quantize by, ``(n, frames, bands)``: clips drawn from all speakers, each in a condition drawn from
+    those it was learnt in, the clean one among them."""
+    stored = [np.load(path, mmap_mode="r") for path in shards]
+    sizes = np.array([len(shard) for shard in stored])
+    drawn = np.sort(rng.choice(int(sizes.sum()), min(CALIBRATION_CLIPS, int(sizes.sum())), replace=False))
+    places = [(int(np.searchsorted(np.cumsum(sizes), row, side="right")), int(row)) for row in drawn]
+    before = np.concatenate([[0], np.cumsum(sizes)])
+    return np.stack(
+        [stored[shard][row - before[shard], rng.integers(stored[shard].shape[1])] for shard, row in places]
+    ).astype(np.float32)
 
 
 def with_little_speech(clips: Sequence[SpokenClip], rng: np.random.Generator) -> list[SpokenClip]:
@@ -160,15 +175,15 @@ def validation_clips(clips: list[SpokenClip], recipe: Recipe) -> ValidationClips
 def _gather(parts: Split, cutter: Cutter, speeds: tuple[float, ...], folder: Path, progress: Progress) -> None:
     """All clips to learn from, in one file; a class is a speaker at a speed."""
     number = {name: count for count, name in enumerate(sorted({each.speaker for each in parts.backbone}))}
-    stacks: list[NDArray[np.int16]] = []
-    labels: list[int] = []
+    clips, labels = ClipFile(folder / "clips.npy"), []
     for offset, speed in enumerate(speeds):
-        known = cutter.cut(parts.backbone, speed=speed, progress=progress, label=f"clips at {speed:g}x")
-        unknown = cutter.cut(parts.crowd, speed=speed, progress=progress, label=f"crowd at {speed:g}x")
-        stacks += [stack(known), stack(unknown)]
-        labels += [number[each.speaker] * len(speeds) + offset for each in known]
-        labels += [NO_SPEAKER] * len(unknown)
-    _save(folder / "clips.npy", np.concatenate(stacks))
+        for known in cutter.each(parts.backbone, speed=speed, progress=progress, label=f"clips at {speed:g}x"):
+            clips.append(known)
+            labels += [number[each.speaker] * len(speeds) + offset for each in known]
+        for unknown in cutter.each(parts.crowd, speed=speed, progress=progress, label=f"crowd at {speed:g}x"):
+            clips.append(unknown)
+            labels += [NO_SPEAKER] * len(unknown)
+    clips.close()
     _save(folder / "labels.npy", np.array(labels, dtype=np.int64))
 
 

@@ -93,11 +93,13 @@ class Backbone:
     ``checkpoint_far``: epochs are compared by FRR at this FAR on the validation strangers (take the decision's
     ``target_far``; it is a key of its own so that another threshold later trains nothing). ``patience``: stop after so
     many epochs without a better one; 0 never.
-    ``speaker_balance``: 0 hears every clip equally often, 1 every speaker. ``teacher``: empty, or ``resemblyzer``
-    (needs PyTorch) for distillation.
+    ``start_from``: weights (``best.weights.h5`` of an earlier run's fit) of the same network to go on from, instead of
+    chance. ``speaker_balance``: 0 hears every clip equally often, 1 every speaker. ``teacher``: empty, or
+    ``resemblyzer`` (needs PyTorch) for distillation.
     """
 
     source: str = ""
+    start_from: str = ""
     network: str = "resnet"
     width: int = 16
     embedding_size: int = 256

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +56,18 @@ class Embedder:
             tuple(each.speaker for each in clips),
             tuple(each.session for each in clips),
         )
+
+    def cohort(self, groups: Iterable[Sequence[SpokenClip]]) -> Embedding:
+        """One embedding a speaker, float32 ``(speakers, d)``: the mean of theirs over all ``groups``, of length 1.
+
+        A group is one speaker's session; nothing but a sum for each speaker is held in memory.
+        """
+        sums: dict[str, Embedding] = {}
+        for clips in groups:
+            for each in clips:
+                embedding = self.interpreter.embed(self.log_mel(each.clip.samples))
+                sums[each.speaker] = sums.get(each.speaker, np.zeros_like(embedding)) + embedding
+        return unit_length(np.stack([sums[name] for name in sorted(sums)]))
 
 
 def write_voices(path: Path, voices: Voices) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from device.errors import DataError
 from device.verdict.interpreter import Interpreter, unit_length
 from training.examples import NO_SPEAKER
 from training.recipe import Backbone
@@ -111,3 +112,20 @@ def test_balanced_draws_hear_every_speaker_equally_often_and_the_unknown_as_the_
     assert level[:30].sum() == pytest.approx(level[30:40].sum())
     assert level[40:].sum() == pytest.approx(0.2)
     assert np.ptp(chances(labels, 0.0)) == 0.0
+
+
+def test_learning_goes_on_from_an_earlier_runs_weights_and_refuses_those_of_another_network(tmp_path: Path) -> None:
+    pytest.importorskip("tensorflow")
+    from training.fit import load_start
+    from training.networks.backbone import build
+
+    sizes = {"embedding_size": 16, "width": 4}
+    first, second = (build("resnet", SHAPE, **sizes) for _ in range(2))
+    first.save_weights(tmp_path / "best.weights.h5")
+    load_start(second, tmp_path / "best.weights.h5")
+    assert all(np.array_equal(a, b) for a, b in zip(first.get_weights(), second.get_weights(), strict=True))
+    other = build("resnet", SHAPE, embedding_size=16, width=8)
+    with pytest.raises(DataError, match="gone on from"):
+        load_start(other, tmp_path / "best.weights.h5")
+    with pytest.raises(DataError, match="gone on from"):
+        load_start(first, tmp_path / "missing.weights.h5")

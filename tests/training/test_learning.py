@@ -14,11 +14,12 @@ from tests.conftest import ROOT
 from training.augment import Surroundings, augment, coloured_noise, few_words, in_room, with_noise
 from training.backbone import read_backbone
 from training.calibrate import choose_thresholds, fit_calibration, logistic, peaks, validation_trials, visits
-from training.clips import SpokenClip
+from training.clips import ClipFile, SpokenClip
+from training.corpus.index import silent
 from training.enrol import enrol
 from training.evaluate import conditions
 from training.recipe import Augment, Recipe, read_recipe
-from training.voices import Voices
+from training.voices import Voices, cohort_of
 
 RNG = np.random.default_rng
 
@@ -177,3 +178,44 @@ def test_a_backbone_that_was_altered_is_refused(tmp_path: Path) -> None:
     (tmp_path / "b/voices.npz").write_bytes(b"x")
     with pytest.raises(BundleError, match=re.escape("voices.npz")):
         read_backbone(tmp_path / "b")
+
+
+def spoken(count: int, speaker: str = "a") -> list[SpokenClip]:
+    return [SpokenClip(speaker, "1", Clip(speech(seed), 3.0, False, 0, 0.0, 3.0)) for seed in range(count)]
+
+
+def test_clips_are_written_as_they_come_and_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "clips.npy"
+    file = ClipFile(path)
+    for count in (2, 0, 11):
+        file.append(spoken(count))
+    assert not path.exists()
+    file.close()
+    read = np.load(path, mmap_mode="r")
+    assert read.shape == (13, CLIP_SAMPLES)
+    assert read.dtype == np.int16
+    assert np.array_equal(read[2], speech(0))
+    assert np.array_equal(read[12], speech(10))
+
+
+def test_a_cohort_summed_speaker_by_speaker_is_the_one_of_all_clips_together() -> None:
+    backbone = read_backbone(ROOT / "models/backbone")
+    groups = [spoken(2, "b"), spoken(3, "a"), spoken(1, "b")]
+    embedder = backbone.embedder()
+    together = cohort_of(embedder.voices([one for group in groups for one in group], progress=silent, label=""))
+    assert np.allclose(embedder.cohort(groups), together, atol=1e-5)
+
+
+def test_the_network_is_quantized_by_clips_of_all_speakers_and_conditions(tmp_path: Path) -> None:
+    pytest.importorskip("tensorflow")
+    from training.learn import representative
+
+    paths = []
+    for shard, rows in enumerate((200, 60)):
+        marks = np.arange(rows)[:, None] + 1000 * np.arange(3)[None, :] + 300 * shard
+        paths.append(tmp_path / f"{shard}.npy")
+        np.save(paths[-1], np.broadcast_to(marks[:, :, None, None], (rows, 3, 2, 2)).astype(np.float32))
+    drawn = representative(paths, RNG(1))[:, 0, 0].astype(int)
+    assert len(drawn) == 260
+    assert {mark // 1000 for mark in drawn} == {0, 1, 2}
+    assert {mark % 1000 for mark in drawn} == {*range(200), *range(300, 360)}

@@ -1,0 +1,214 @@
+"""A log in which nothing can be altered, removed or put elsewhere without a trace: every line names the one before it.
+
+A line is a JSON object with a running number ``n``, ``previous`` (the hash of the line before) and, last, ``hash``: the
+SHA-256 of the line as it stands, without that last field. The newest number and hash are also kept in a small file of
+their own, the head, because a log that merely lost its last lines is a perfectly good shorter log.
+
+What this is worth: it finds a failing disk, a careless hand and a clumsy one. Somebody with the daemon's rights can
+write the whole chain and the head anew; against that only a copy elsewhere helps, such as the hashes in the journal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from device.errors import ConfigError
+from device.settings import settings_from, within
+
+NOTHING = "0" * 64
+# Events in which the log says that it is not whole. What is lost by a power cut and what a hand removed look the same.
+BREAKS = ("chain_cut", "file_damaged")
+NOTES = ("line_torn", "events_lost", "forgotten")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The newest line's number and hash, and the number of the ``first`` line that the files still hold."""
+
+    n: int = 0
+    hash: str = NOTHING
+    first: int = 1
+
+    def __post_init__(self) -> None:
+        within("n", self.n, 0, 2**53)
+        within("first", self.first, 1, 2**53)
+        if len(self.hash) != 64:
+            raise ConfigError("not a hash", where="hash", received=self.hash, allowed="64 hexadecimal digits")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A line read: its number, hash and content."""
+
+    n: int
+    previous: str
+    hash: str
+    told: Mapping[str, Any]
+
+
+def forge(told: Mapping[str, object], head: Head) -> tuple[str, Head]:
+    """The next line of the chain after ``head`` (without its line break), and the head it makes."""
+    n = head.n + 1
+    inner = {key: value for key, value in told.items() if key not in ("n", "previous", "hash")}
+    text, digest = _sealed({"n": n, **inner, "previous": head.hash})
+    return text, Head(n=n, hash=digest, first=head.first)
+
+
+def read_link(text: str) -> Link | str:
+    """The line as a link, or what is wrong with it in words."""
+    try:
+        told = json.loads(text)
+        n, previous, digest = told.pop("n"), told.pop("previous"), told.pop("hash")
+        good = type(n) is int and isinstance(previous, str) and isinstance(digest, str)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return "is not a line of this log"
+    if not good:
+        return "is not a line of this log"
+    if _sealed({"n": n, **told, "previous": previous}) != (text, digest):
+        return "was altered"
+    return Link(n, previous, digest, told)
+
+
+def _sealed(told: Mapping[str, object]) -> tuple[str, str]:
+    body = dump(told)
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    return f'{body[:-1]}, "hash": "{digest}"}}', digest
+
+
+def dump(told: Mapping[str, object]) -> str:
+    """One line of JSON. What JSON does not know becomes its text: an event is never a reason to fail."""
+    text = json.dumps(told, ensure_ascii=False, default=str)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # A file name that is no text, in an error's message, has letters that UTF-8 has not.
+        return json.dumps(told, default=str)
+    return text
+
+
+def read_head(path: Path) -> Head | None:
+    """The head, or None where there is none. Raises :class:`ConfigError` when it is damaged."""
+    try:
+        return settings_from(json.loads(path.read_text(encoding="utf-8")), Head, where=str(path))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, AttributeError) as error:
+        raise ConfigError("the head of the event log cannot be used", where=str(path), received=error) from error
+
+
+def write_head(path: Path, head: Head, *, durably: bool) -> None:
+    """Replace the head atomically; ``durably`` waits until it is on the disk."""
+    fresh = path.with_name(f"{path.name}.new")
+    with fresh.open("w", encoding="utf-8") as file:
+        file.write(dump({"n": head.n, "hash": head.hash, "first": head.first}) + "\n")
+        if durably:
+            file.flush()
+            os.fsync(file.fileno())
+    os.replace(fresh, path)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Something about line ``line`` (from 1; 0: the file as a whole) of ``path``."""
+
+    path: Path
+    line: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.what}" if self.line else f"{self.path}: {self.what}"
+
+
+@dataclass(slots=True)
+class Verdict:
+    """``problems``: traces of alteration or loss; ``notes``: what the log itself accounts for; ``lines`` read."""
+
+    problems: list[Place] = field(default_factory=list)
+    notes: list[Place] = field(default_factory=list)
+    lines: int = 0
+    last: Link | None = None
+
+
+def verify(files: Sequence[tuple[Path, Iterable[str]]], head: Head | None, *, head_path: Path) -> Verdict:
+    """Follow the chain through ``files`` (path and lines, oldest first) to ``head``. Everything found, in order."""
+    verdict, hashes = Verdict(), dict[int, str]()
+    for path, lines in files:
+        for number, text in enumerate(lines, start=1):
+            verdict.lines += 1
+            link = read_link(text)
+            if isinstance(link, str):
+                verdict.problems.append(Place(path, number, link))
+                # Its own words are the best guess at where the chain goes on.
+                link = _as_claimed(text, verdict.last)
+            else:
+                problem = _follows(link, verdict.last, head)
+                if problem:
+                    verdict.problems.append(Place(path, number, problem))
+                _own_words(verdict, path, number, link)
+            if link is not None:
+                hashes[link.n] = link.hash
+                # A line that was moved here says nothing about where the chain goes on.
+                if verdict.last is None or link.n > verdict.last.n:
+                    verdict.last = link
+    _compare(verdict, hashes, files, head, head_path)
+    return verdict
+
+
+def _follows(link: Link, last: Link | None, head: Head | None) -> str:
+    if last is None:
+        first = head.first if head is not None else link.n
+        return f"{link.n - first} lines before it are missing" if link.n > first else ""
+    if link.n > last.n + 1:
+        return f"{link.n - last.n - 1} lines before it are missing ({last.n + 1} to {link.n - 1})"
+    if link.n <= last.n:
+        return f"out of order: number {link.n} after {last.n}"
+    if link.previous != last.hash:
+        return "does not follow the line before it: one of the two was replaced"
+    return ""
+
+
+def _own_words(verdict: Verdict, path: Path, number: int, link: Link) -> None:
+    kind = str(link.told.get("kind", ""))
+    told = {key: value for key, value in link.told.items() if key not in ("time", "kind", "at_seconds")}
+    place = Place(path, number, f"the log itself says {kind} at {link.told.get('time')}: {dump(told)}")
+    if kind in BREAKS:
+        verdict.problems.append(place)
+    elif kind in NOTES:
+        verdict.notes.append(place)
+
+
+def _as_claimed(text: str, last: Link | None) -> Link | None:
+    """Where the chain stands after a line that cannot be believed, so that its neighbours are not blamed for it."""
+    try:
+        told = json.loads(text)
+        claimed = Link(int(told["n"]), str(told["previous"]), str(told["hash"]), told)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return claimed if last is None or claimed.n == last.n + 1 else None
+
+
+def _compare(
+    verdict: Verdict,
+    hashes: Mapping[int, str],
+    files: Sequence[tuple[Path, Iterable[str]]],
+    head: Head | None,
+    head_path: Path,
+) -> None:
+    newest = files[-1][0] if files else head_path
+    if head is None:
+        if verdict.lines:
+            verdict.problems.append(Place(head_path, 0, "the head is missing: lines removed from the end go unseen"))
+        return
+    last = verdict.last.n if verdict.last is not None else 0
+    if last < head.n:
+        verdict.problems.append(
+            Place(newest, 0, f"the last {head.n - last} lines are missing ({last + 1} to {head.n})")
+        )
+    elif hashes.get(head.n) != head.hash:
+        verdict.problems.append(Place(newest, 0, f"line {head.n} is not the one that the head remembers"))

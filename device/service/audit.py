@@ -141,12 +141,13 @@ def verify(files: Sequence[tuple[Path, Iterable[str]]], head: Head | None, *, he
     for path, lines in files:
         for number, text in enumerate(lines, start=1):
             verdict.lines += 1
-            link = read_link(text)
-            if isinstance(link, str):
-                verdict.problems.append(Place(path, number, link))
+            read = read_link(text)
+            if isinstance(read, str):
+                verdict.problems.append(Place(path, number, read))
                 # Its own words are the best guess at where the chain goes on.
                 link = _as_claimed(text, verdict.last)
             else:
+                link = read
                 problem = _follows(link, verdict.last, head)
                 if problem:
                     verdict.problems.append(Place(path, number, problem))

@@ -1,0 +1,241 @@
+"""How often the door recognises a recording, and how often it takes a person for one: ``replay-study PACK``.
+
+The threshold is chosen on the pack's ``train`` speakers (``chosen``), the figures are of its ``evaluate`` speakers
+(``reported``), with other rooms and other noises. The pack holds no sentence that one person said twice, so a second
+take is made of the first (``replay_paths.said_again``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from device.errors import DataError, StateError
+from device.replay.likeness import likeness
+from device.replay.prints import Print, PrintSpec, print_of, sound_of
+from device.sound.pcm import SAMPLE_RATE_HZ, Clip
+from training.corpus.measures import as_heard
+from training.effects import Sound, to_sound
+from training.metrics import clopper_pearson_upper, threshold_at_far
+from training.replay_paths import Place, at_the_door, played_again, said_again
+
+FAR = 0.01
+MEMORY_CLIPS = 200
+LONGEST_SECONDS, SHORTEST_SECONDS = 7.0, 1.5
+# Words of the same label by different people, this many joined to a sentence.
+WORDS_A_SENTENCE = 5
+# Kinds of trial that must not match, in the order of the report.
+FALSE_ALARMS = ("said again", "another sentence", "the same sentence by somebody else")
+SPEEDS = (1.005, 1.02)
+
+Row = dict[str, str]
+Scores = dict[str, list[float]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spoken:
+    """One sentence of one person; ``text`` is equal where two people said the same."""
+
+    speaker: str
+    text: str
+    sound: Sound
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Half:
+    """One half of the pack: what is said, where, and what the second pass hears instead of the first one's noise."""
+
+    spoken: Sequence[Spoken]
+    first: Place
+    later: Place
+    replayed: Place
+
+
+def study(pack: Path, *, seed: int, each: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """The whole measurement as figures; ``each`` is how many sentences a speaker gives at most."""
+    rows = _rows(pack)
+    chosen = _scores(_half(pack, rows, "train", each=each, seed=seed), np.random.default_rng([seed, 0]), say)
+    kinds = {kind: threshold_at_far(chosen[kind], FAR) for kind in FALSE_ALARMS if chosen[kind]}
+    threshold = max(kinds.values())
+    reported = _scores(_half(pack, rows, "evaluate", each=each, seed=seed), np.random.default_rng([seed, 1]), say)
+    return {
+        "threshold": threshold,
+        "threshold_of_each_kind": kinds,
+        "target_false_alarm_rate": FAR,
+        "memory_clips": MEMORY_CLIPS,
+        "chosen": _figures(chosen, threshold),
+        "reported": _figures(reported, threshold),
+        # Where the threshold would be if it were chosen on the reported half itself: to compare, not to quote.
+        "reported_own_threshold": max(threshold_at_far(reported[kind], FAR) for kind in FALSE_ALARMS if reported[kind]),
+    }
+
+
+def _rows(pack: Path) -> list[Row]:
+    try:
+        with (pack / "manifest.csv").open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+    except OSError as error:
+        raise DataError("the pack has no manifest", where=str(pack), received=error) from error
+
+
+def _half(pack: Path, rows: Sequence[Row], use: str, *, each: int, seed: int) -> Half:
+    rng = np.random.default_rng([seed, 7, use == "train"])
+    spoken = _sentences(pack, rows, use, each=each, rng=rng)
+    shared = [_load(pack, row) for row in rows if row["kind"] == "rir" and row["use"] == "both"]
+    own = [_load(pack, row) for row in rows if row["kind"] == "rir" and row["use"] == use]
+    noises = [_load(pack, row) for row in rows if row["kind"] == "noise"]
+    # A quarter of the files each for the first and the later hearing of either half: a noise heard twice would match.
+    mine = int(use == "evaluate")
+    rooms, early, late = shared[mine::2] + own, noises[mine::4], noises[mine + 2 :: 4]
+    if not spoken or not rooms or not early or not late:
+        raise DataError("the pack lacks speech, rooms or noise", where=str(pack), received=f"use {use}")
+    return Half(spoken, Place(rooms, early, 20.0, 30.0), Place(rooms, late, 20.0, 30.0), Place(rooms, late, 15.0, 25.0))
+
+
+def _sentences(pack: Path, rows: Sequence[Row], use: str, *, each: int, rng: np.random.Generator) -> list[Spoken]:
+    by_speaker: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        if row["kind"] == "speech" and row["use"] == use and row["speaker"] not in ("", "unlabelled"):
+            by_speaker[row["corpus"], row["speaker"]].append(row)
+    found = []
+    for (corpus, speaker), mine in sorted(by_speaker.items()):
+        name = f"{corpus}-{speaker}"
+        if all(row["label"] for row in mine):
+            found += _joined_words(pack, name, mine, each=each)
+            continue
+        long = [row for row in mine if float(row["seconds"]) >= SHORTEST_SECONDS]
+        # Speakers of one corpus who read the same sentences (VCTK) have them under the same number.
+        first = sorted(long, key=lambda row: row["path"])[: 2 * each]
+        for place in sorted(rng.choice(len(first), min(each, len(first)), replace=False).tolist()):
+            text = f"{corpus}-{Path(first[place]['path']).stem.split('_')[-1]}" if corpus == "vctk" else ""
+            sound = _load(pack, first[place])[: int(LONGEST_SECONDS * SAMPLE_RATE_HZ)]
+            found.append(Spoken(name, text, sound))
+    return found
+
+
+def _joined_words(pack: Path, name: str, rows: Sequence[Row], *, each: int) -> list[Spoken]:
+    """Single words joined to sentences of the same words for everybody."""
+    words = sorted(rows, key=lambda row: row["label"])
+    groups = [words[start : start + WORDS_A_SENTENCE] for start in range(0, len(words), WORDS_A_SENTENCE)][:each]
+    return [
+        Spoken(name, " ".join(row["label"] for row in group), np.concatenate([_load(pack, row) for row in group]))
+        for group in groups
+    ]
+
+
+def _scores(half: Half, rng: np.random.Generator, say: Callable[[str], None]) -> Scores:
+    """The best match in a memory of 200 clips, of every trial, by kind."""
+    spec = PrintSpec()
+    stored = [_prints(at_the_door(each.sound, half.first, rng), spec) for each in half.spoken]
+    scores: Scores = {kind: [] for kind in (*FALSE_ALARMS, "replayed", *(f"replayed at {s:g}" for s in SPEEDS))}
+    for index, each in enumerate(half.spoken):
+        if not stored[index]:
+            continue
+        memory = _memory(half.spoken, stored, index, rng)
+        own = stored[index]
+        others = [one for one in memory if not any(one is mine for mine in own)]
+        same_text = [
+            one
+            for other, prints in zip(half.spoken, stored, strict=True)
+            if each.text and other.text == each.text and other.speaker != each.speaker
+            for one in prints
+        ]
+        again = _prints(at_the_door(said_again(each.sound, rng), half.later, rng), spec)
+        once = _prints(at_the_door(each.sound, half.later, rng), spec)
+        _add(scores["said again"], again, memory, spec)
+        _add(scores["another sentence"], once, others, spec)
+        if same_text:
+            _add(scores["the same sentence by somebody else"], once, same_text, spec)
+        for kind, speed in (("replayed", 1.0), *((f"replayed at {s:g}", s) for s in SPEEDS)):
+            sound = played_again(each.sound, half.replayed, rng, speed=speed)
+            _add(scores[kind], _prints(at_the_door(sound, half.replayed, rng), spec), memory, spec)
+        if index % 50 == 0:
+            say(f"{index} of {len(half.spoken)} sentences")
+    return scores
+
+
+def _memory(
+    spoken: Sequence[Spoken], stored: Sequence[list[Print]], index: int, rng: np.random.Generator
+) -> list[Print]:
+    """What the door remembers: this sentence, the same person's others, and whoever else until it is full."""
+    near = [i for i, other in enumerate(spoken) if other.speaker == spoken[index].speaker and i != index]
+    far = [i for i, other in enumerate(spoken) if other.speaker != spoken[index].speaker]
+    order = [index, *near, *rng.permutation(far).tolist()]
+    return [one for i in order for one in stored[i]][:MEMORY_CLIPS]
+
+
+def _prints(clips: Sequence[Clip], spec: PrintSpec) -> list[Print]:
+    return [print_of(sound_of(clip), spec) for clip in clips]
+
+
+def _add(scores: list[float], heard: Sequence[Print], memory: Sequence[Print], spec: PrintSpec) -> None:
+    """A visit is taken for a replay when any of its clips is; one in which the door hears no clip is no trial."""
+    if heard:
+        scores.append(max(float(likeness(one, memory, spec).max(initial=0.0)) for one in heard))
+
+
+def _figures(scores: Scores, threshold: float) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    for kind, values in scores.items():
+        if not values:
+            continue
+        matched = int(np.sum(np.asarray(values) >= threshold))
+        told[kind] = {
+            "visits": len(values),
+            "matched": matched,
+            "share": matched / len(values),
+            "upper_bound": clopper_pearson_upper(matched, len(values)),
+            "quantiles": {f"{q:g}": float(np.quantile(values, q)) for q in (0.01, 0.05, 0.1, 0.5, 0.9, 0.95, 0.99)},
+        }
+    return told
+
+
+def _load(pack: Path, row: Row) -> Sound:
+    try:
+        sound, rate_hz = soundfile.read(pack / row["path"], dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise DataError("cannot be read", where=str(pack / row["path"]), received=error) from error
+    return to_sound(as_heard(sound, int(rate_hz)))
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    """Add the command ``replay-study`` to the sub-parsers ``commands``; its ``action`` takes the parsed arguments."""
+    text = "Measure the replay guard: recordings recognised, people taken for recordings."
+    example = "python -m training replay-study PACK --json replay.json"
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "replay-study", help=text, description=text, epilog=f"Example: {example}"
+    )
+    parser.add_argument("pack", type=Path, help="a folder with manifest.csv")
+    parser.add_argument("--sentences", type=int, default=4, help="of each speaker, at most (default: 4)")
+    parser.add_argument("--seed", type=int, default=7, help="decides every draw (default: 7)")
+    parser.add_argument("--json", type=Path, default=None, help="also write the figures here")
+    parser.set_defaults(action=_command)
+    return parser
+
+
+def _command(arguments: argparse.Namespace) -> int:
+    told = study(arguments.pack, seed=arguments.seed, each=arguments.sentences, say=print)
+    print(f"threshold {told['threshold']:.2f}, chosen for at most {FAR:.0%} of visits by people to match")
+    for kind, each in told["reported"].items():
+        print(
+            f"{kind:36s} {each['matched']:4d} of {each['visits']:4d} visits matched ({each['share']:.1%}), "
+            f"95 % bound {each['upper_bound']:.1%}"
+        )
+    if arguments.json:
+        fresh = arguments.json.with_name(arguments.json.name + ".new")
+        try:
+            fresh.write_text(json.dumps(told, indent=1), encoding="utf-8")
+            os.replace(fresh, arguments.json)
+        except OSError as error:
+            raise StateError("cannot be written", where=str(arguments.json), received=error) from error
+    return 0

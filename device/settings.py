@@ -1,7 +1,7 @@
 """Strict TOML to frozen dataclasses: every problem of a file in one report, with a suggestion for a misspelt key.
 
 A settings class is a frozen dataclass whose fields are ``bool``, ``int``, ``float``, ``str``, ``tuple[float, ...]`` or
-further settings classes (tables). Its own limits belong in ``__post_init__``, raised as ConfigError.
+further settings classes (tables), one or a tuple of them. Its own limits belong in ``__post_init__``, raised as ConfigError.
 """
 
 from __future__ import annotations
@@ -106,9 +106,18 @@ def _value(value: Any, kind: Any, key: str, problems: list[str]) -> Any:
         return value
     if typing.get_origin(kind) is tuple and isinstance(value, list):
         inner = typing.get_args(kind)[0]
+        if dataclasses.is_dataclass(inner):
+            return tuple(_row(each, inner, f"{key}[{index}]", problems) for index, each in enumerate(value))
         return tuple(_value(each, inner, f"{key}[{index}]", problems) for index, each in enumerate(value))
     name = kind.__name__ if kind in _PLAIN else str(kind)
     problems.append(f"{key}: expected {name}, received {_shown(value)}")
+    return None
+
+
+def _row(value: Any, kind: Any, key: str, problems: list[str]) -> Any:
+    if isinstance(value, Mapping):
+        return _build(value, kind, f"{key}.", problems)
+    problems.append(f"{key}: expected a table, received {_shown(value)}")
     return None
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from device.errors import ConfigError
+from device.service.guard_settings import ButtonConfig, PrivacyConfig, ReplayConfig
+from device.service.schedule import ScheduleConfig
 from device.settings import one_of, read_settings, within
 from device.verdict import policy
 from device.verdict.bundle import Bundle
@@ -85,14 +87,15 @@ class PolicyConfig:
         within("policy.evidence_seconds", self.evidence_seconds, 3.0, 30.0)
         within("policy.cool_down_seconds", self.cool_down_seconds, 0.0, 60.0)
         within("policy.refusals_before_lock_out", self.refusals_before_lock_out, 1, 100)
-        within("policy.lock_out_max_seconds", self.lock_out_max_seconds, 1.0, 86_400.0)
-        within("policy.lock_out_seconds", self.lock_out_seconds, 1.0, self.lock_out_max_seconds)
+        within("policy.lock_out_max_seconds", self.lock_out_max_seconds, policy.LOCK_OUT_SECONDS, 86_400.0)
+        within("policy.lock_out_seconds", self.lock_out_seconds, policy.LOCK_OUT_SECONDS, self.lock_out_max_seconds)
         within("policy.lock_out_growth", self.lock_out_growth, 1.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventsConfig:
-    """``path``: where events go as JSON lines; empty for standard output. Rotated once at ``max_megabytes``."""
+    """``path``: where events go as JSON lines; empty for standard output, and ``events.jsonl`` in the state directory
+    where systemd made one. Rotated once at ``max_megabytes``."""
 
     path: str = ""
     max_megabytes: float = 10.0
@@ -110,10 +113,16 @@ class Config:
     microphone: MicrophoneConfig = field(default_factory=MicrophoneConfig)
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     events: EventsConfig = field(default_factory=EventsConfig)
+    replay: ReplayConfig = field(default_factory=ReplayConfig)
+    button: ButtonConfig = field(default_factory=ButtonConfig)
+    privacy: PrivacyConfig = field(default_factory=PrivacyConfig)
+    schedule: tuple[ScheduleConfig, ...] = ()
 
     def __post_init__(self) -> None:
         # An accepted voice that the guardian must refuse would be a defect to the visitor: keep the two apart.
         relay = self.relay
+        if self.button.enabled and self.button.pin == relay.pin:
+            raise ConfigError("the relay's pin", where="button.pin", received=relay.pin, allowed="another pin")
         if relay.guardian:
             within("policy.cool_down_seconds", self.policy.cool_down_seconds,
                    relay.open_seconds + relay.min_gap_seconds, 60.0)  # fmt: skip

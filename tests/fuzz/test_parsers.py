@@ -1,0 +1,156 @@
+"""Any bytes are a valid value or a clean error, in seconds here and in minutes by ``python -m tests.fuzz.long``."""
+
+import io
+import json
+import random
+import tracemalloc
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from device.errors import BundleError, ConfigError, VoicelatchError
+from device.service.config import Config
+from device.settings import settings_from
+from device.sound.wavfile import parse_wav, read_wav
+from device.verdict.manifest import parse_manifest
+from tests.fuzz.mutate import mutate
+from tests.fuzz.targets import DEMO, Target, check, targets, wav, without_lists
+
+# Not by chance: what fails here fails for everybody.
+FUZZ = settings(max_examples=120, deadline=None, derandomize=True, database=None,
+                suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])  # fmt: skip
+NAMES = ("sums", "signature", "keys", "manifest", "npz", "npy", "config", "recipe", "status", "memory", "pointer",
+         "wav", "bundle")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Target]:
+    return targets(tmp_path_factory.mktemp("fuzz"))
+
+
+def test_every_target_is_run_and_its_seeds_are_valid(made: dict[str, Target]) -> None:
+    assert set(made) == set(NAMES)
+    for name, target in made.items():
+        for seed in target.seeds:
+            found = check(target, seed)
+            if name == "bundle" and seed == bytes([4]):
+                # Nobody signed it: the signature is looked at there.
+                assert isinstance(found, BundleError)
+            elif name == "pointer":
+                assert isinstance(found, Path)
+            else:
+                assert not isinstance(found, Exception), f"{name}: {found}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_bytes_are_a_value_or_a_clean_error(made: dict[str, Target], name: str) -> None:
+    @FUZZ
+    @given(st.binary(max_size=400))
+    def run(content: bytes) -> None:
+        check(made[name], content)
+
+    run()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_valid_input_with_small_damage_is_a_value_or_a_clean_error(made: dict[str, Target], name: str) -> None:
+    rng, target = random.Random(name), made[name]
+    for _ in range(250):
+        seed = rng.choice(target.seeds)
+        check(target, mutate(seed, rng, other=rng.choice(target.seeds)))
+
+
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.just(10**400)
+    | st.just("\ud800"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+SHIPPED: dict[str, Any] = json.loads(without_lists((DEMO / "manifest.json").read_bytes()))
+
+
+def places(table: object, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = table.items() if isinstance(table, dict) else enumerate(table) if isinstance(table, list) else ()
+    return [path] * bool(path) + [found for key, value in inner for found in places(value, (*path, key))]
+
+
+def replaced(table: Any, path: tuple[Any, ...], value: object) -> Any:
+    if not path:
+        return value
+    copy = table.copy()
+    copy[path[0]] = replaced(table[path[0]], path[1:], value)
+    return copy
+
+
+@FUZZ
+@given(st.sampled_from(places(SHIPPED)), ANYTHING)
+def test_a_manifest_with_anything_anywhere_is_refused_or_has_the_right_types(
+    path: tuple[Any, ...], value: object
+) -> None:
+    content = json.dumps(replaced(SHIPPED, path, value)).encode()
+    try:
+        manifest = parse_manifest(content, where="m")
+    except BundleError as error:
+        str(error).encode()
+        return
+    limits = manifest.thresholds
+    assert {type(each) for each in (limits.open_llr, limits.refuse_llr, manifest.calibration.slope)} == {float}
+    assert {type(each) for each in (limits.max_clips, manifest.sequence, limits.validation_visits)} == {int}
+    assert all(type(each) is str and each for each in (*manifest.residents, manifest.name))
+    assert limits.open_llr > limits.refuse_llr
+    assert limits.max_clips >= 1
+
+
+@FUZZ
+@given(st.dictionaries(st.sampled_from(["relay", "model", "policy", "events", "pin", "x"]), ANYTHING, max_size=4))
+def test_settings_of_any_values_are_made_or_refused(table: dict[str, Any]) -> None:
+    try:
+        told = settings_from(table, Config, where="c")
+    except ConfigError as error:
+        told = error
+    # An error shows what it received, but not all of it.
+    assert isinstance(told, Config | ConfigError)
+    assert len(str(told)) < 5_000
+
+
+@pytest.mark.parametrize("declared", [2**31 - 2, 2**32 - 2, 10**6])
+def test_a_wav_file_that_declares_more_than_it_has_takes_no_memory_for_it(declared: int) -> None:
+    content = wav().replace((80).to_bytes(4, "little"), declared.to_bytes(4, "little"))
+    tracemalloc.start()
+    try:
+        with pytest.raises(VoicelatchError):
+            parse_wav(io.BytesIO(content), size=len(content), where="w")
+        assert tracemalloc.get_traced_memory()[1] < 500_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_wav_file_too_large_to_hold_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "long.wav"
+    path.write_bytes(wav())
+    with path.open("r+b") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(VoicelatchError, match="too large"):
+        read_wav(path)
+
+
+def test_a_folder_of_bombs_is_refused_within_little_memory(made: dict[str, Target]) -> None:
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name in ("prototypes", "owners", "cohort"):
+            archive.writestr(f"{name}.npy", b"\0" * 30_000_000)
+    tracemalloc.start()
+    try:
+        assert isinstance(check(made["bundle"], bytes([1]) + bomb.getvalue()), BundleError)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()

@@ -27,6 +27,8 @@ class FrontendSpec:
 
     ``log_floor`` is the power below which a band counts as silent (relative to full scale squared);
     ``remove_band_mean`` subtracts each band's mean over the clip, which takes away gain and the microphone's colour.
+    For networks that learnt elsewhere: ``decibels`` False leaves powers as they are, ``centred`` puts half a transform
+    of silence before and after the clip, ``lift_to_dbfs`` raises a quieter clip to that RMS level (0 never does).
     """
 
     fft_samples: int = 512
@@ -37,6 +39,9 @@ class FrontendSpec:
     high_hz: float = 7600.0
     log_floor: float = 1e-8
     remove_band_mean: bool = True
+    decibels: bool = True
+    centred: bool = False
+    lift_to_dbfs: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 < self.hop_samples <= self.window_samples <= self.fft_samples <= CLIP_SAMPLES:
@@ -60,11 +65,23 @@ class FrontendSpec:
                 received=f"mel_bands {self.mel_bands}, log_floor {self.log_floor}",
                 allowed="mel_bands >= 1, log_floor > 0",
             )
+        if self.lift_to_dbfs > 0 or (self.remove_band_mean and not self.decibels):
+            raise ConfigError(
+                "these do not go together",
+                where="frontend",
+                received=f"lift_to_dbfs {self.lift_to_dbfs}, decibels {self.decibels}",
+                allowed="lift_to_dbfs <= 0; remove_band_mean only of decibels",
+            )
 
     @property
     def frames(self) -> int:
         """How many frames a clip of 3 s has."""
-        return 1 + (CLIP_SAMPLES - self.fft_samples) // self.hop_samples
+        heard = CLIP_SAMPLES + 2 * self._margin_samples
+        return 1 + (heard - self.fft_samples) // self.hop_samples
+
+    @property
+    def _margin_samples(self) -> int:
+        return self.fft_samples // 2 if self.centred else 0
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -72,7 +89,10 @@ class FrontendSpec:
         return self.frames, self.mel_bands
 
     def fingerprint(self) -> str:
-        return fingerprint("logmel-1", asdict(self))
+        # Constants that came later count only where they are used: what was made before them stays valid.
+        unused = {"decibels": True, "centred": False, "lift_to_dbfs": 0.0}
+        constants = asdict(self)
+        return fingerprint("logmel-1", {key: value for key, value in constants.items() if unused.get(key) != value})
 
 
 def hz_to_mel(frequency_hz: _Float) -> _Float:
@@ -100,7 +120,8 @@ def mel_filters(spec: FrontendSpec) -> _Float:
 
 
 class LogMel:
-    """The front-end with its tables made once. Call it with int16 ``(48000,)``; get float32 ``spec.shape`` in dB.
+    """The front-end with its tables made once. Call it with int16 ``(48000,)``; get float32 ``spec.shape`` in dB, or
+    powers where ``spec.decibels`` is False.
 
     0 dB is the power of a full-scale signal per the filters' normalisation; with ``remove_band_mean`` values are dB
     relative to the band's mean over the clip. Raises :class:`~device.errors.AudioFormatError` for another shape or
@@ -119,10 +140,18 @@ class LogMel:
         check_samples(samples, length=CLIP_SAMPLES, what="the front-end's input")
         # float64 throughout: numpy's real FFT is several times faster on it than on float32.
         sound = samples.astype(np.float64) / FULL_SCALE
+        if self.spec.lift_to_dbfs < 0:
+            level = 10.0 * np.log10(max(float(np.mean(np.square(sound))), 1e-12))
+            sound = sound * 10.0 ** (max(self.spec.lift_to_dbfs - level, 0.0) / 20.0)
+        if self.spec.centred:
+            sound = np.pad(sound, self.spec.fft_samples // 2)
         frames = np.lib.stride_tricks.sliding_window_view(sound, self.spec.fft_samples)[:: self.spec.hop_samples]
         spectrum = np.fft.rfft(frames * self._window, axis=1)
         power = np.square(spectrum.real) + np.square(spectrum.imag)
-        decibels = 10.0 * np.log10(np.maximum(power @ self._filters, self.spec.log_floor))
+        bands = power @ self._filters
+        if not self.spec.decibels:
+            return bands.astype(np.float32)
+        decibels = 10.0 * np.log10(np.maximum(bands, self.spec.log_floor))
         if self.spec.remove_band_mean:
             decibels -= decibels.mean(axis=0, keepdims=True)
         return decibels.astype(np.float32)

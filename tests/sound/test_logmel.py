@@ -56,6 +56,29 @@ def test_another_length_or_dtype_is_refused() -> None:
         LogMel(FrontendSpec())(np.zeros(CLIP_SAMPLES, dtype=np.float32))  # type: ignore[arg-type]
 
 
+def test_powers_of_a_lifted_and_centred_clip_equal_librosa() -> None:
+    librosa = pytest.importorskip("librosa")
+    spec = FrontendSpec(fft_samples=400, mel_bands=40, low_hz=0.0, high_hz=8000.0, remove_band_mean=False,
+                        decibels=False, centred=True, lift_to_dbfs=-30.0)  # fmt: skip
+    for samples, lifted in ((clip(1, 100.0), True), (clip(2, 9000.0), False)):
+        sound = samples / 32768.0
+        if lifted:
+            sound = sound * 10 ** (-30 / 20) / np.sqrt(np.mean(sound**2))
+        expected = librosa.feature.melspectrogram(
+            y=sound, sr=16000, n_fft=400, hop_length=160, center=True, pad_mode="constant", n_mels=40, power=2.0
+        ).T
+        features = LogMel(spec)(samples)
+        assert features.shape == spec.shape == (301, 40)
+        assert np.abs(features - expected).max() < 1e-5 * expected.max()
+
+
+def test_what_does_not_go_together_is_refused() -> None:
+    with pytest.raises(ConfigError, match="do not go together"):
+        FrontendSpec(decibels=False)
+    with pytest.raises(ConfigError, match="do not go together"):
+        FrontendSpec(lift_to_dbfs=10.0)
+
+
 def test_every_constant_changes_the_fingerprint() -> None:
     changed = [
         FrontendSpec(),
@@ -67,6 +90,9 @@ def test_every_constant_changes_the_fingerprint() -> None:
         FrontendSpec(high_hz=7000.0),
         FrontendSpec(log_floor=1e-9),
         FrontendSpec(remove_band_mean=False),
+        FrontendSpec(remove_band_mean=False, decibels=False),
+        FrontendSpec(centred=True),
+        FrontendSpec(lift_to_dbfs=-30.0),
     ]
     assert len({spec.fingerprint() for spec in changed}) == len(changed)
 

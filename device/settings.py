@@ -1,7 +1,8 @@
 """Strict TOML to frozen dataclasses: every problem of a file in one report, with a suggestion for a misspelt key.
 
 A settings class is a frozen dataclass whose fields are ``bool``, ``int``, ``float``, ``str``, ``tuple[float, ...]`` or
-further settings classes (tables), one or a tuple of them. Its own limits belong in ``__post_init__``, raised as ConfigError.
+further settings classes (tables), one or a tuple of them. Its own limits belong in ``__post_init__``, raised as
+ConfigError.
 """
 
 from __future__ import annotations

@@ -81,8 +81,8 @@ class Interpreter:
                 received=f"{type(error).__name__}: {error} (NumPy {np.__version__})",
                 next_step="use ai-edge-litert, or for tflite-runtime Python 3.11 with 'numpy<2'",
             ) from error
-        (entry,) = self._interpreter.get_input_details()
-        (leave,) = self._interpreter.get_output_details()
+        entry = _only(self._interpreter.get_input_details(), "input")
+        leave = _only(self._interpreter.get_output_details(), "output")
         self._in, self._out = entry["index"], leave["index"]
         self.input, self.output = _spec_of(entry, "input"), _spec_of(leave, "output")
 
@@ -93,12 +93,22 @@ class Interpreter:
                 "the features do not fit the model", received=list(features.shape), allowed=str(list(self.input.shape))
             )
         self._interpreter.set_tensor(self._in, self.input.quantize(features)[None])
-        self._interpreter.invoke()
+        try:
+            self._interpreter.invoke()
+        except (RuntimeError, ValueError) as error:
+            raise BundleError("the model cannot be run", where="model.tflite", received=error,
+                              next_step="publish the bundle again with the training pipeline") from error  # fmt: skip
         return np.array(self._interpreter.get_tensor(self._out)[0], dtype=np.int8)
 
     def embed(self, features: Features) -> Embedding:
         """float32 features to an embedding of length 1, float32 ``(dimensions,)``."""
         return unit_length(self.output.dequantize(self.run(features)))
+
+
+def _only(ends: Any, name: str) -> Any:
+    if len(ends) != 1:
+        raise BundleError(f"the model does not have one {name}", where="model.tflite", received=len(ends))
+    return ends[0]
 
 
 def unit_length(vectors: Embedding) -> Embedding:

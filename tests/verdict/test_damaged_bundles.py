@@ -3,12 +3,16 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from device.errors import BundleError
+from device.errors import BundleError, VoicelatchError
 from device.verdict.bundle import REQUIRED, SUMS, load_bundle, write_bundle, write_folder
+from device.verdict.interpreter import Interpreter
+from device.verdict.scorer import Scorer
 
 Damage = Callable[[bytes, np.random.Generator], bytes]
 
@@ -128,3 +132,41 @@ def test_a_bundle_larger_than_a_door_can_hold_is_refused_before_it_is_read(
     os.truncate(tmp_path / "c" / "model.tflite", 1 << 40)
     with pytest.raises(BundleError, match="too large"):
         load_bundle(tmp_path / "c")
+
+
+@pytest.mark.parametrize("damage", [cut_short, replace_with_noise])
+def test_a_model_that_is_none_is_refused_by_the_runtime_and_does_not_end_the_process(
+    tmp_path: Path, files: dict[str, bytes], damage: Damage
+) -> None:
+    for seed in range(3):
+        model = damage(files["model.tflite"], np.random.default_rng(seed))
+        write_bundle(tmp_path / "b", {**files, "model.tflite": model})
+        with pytest.raises(VoicelatchError):
+            Scorer(load_bundle(tmp_path / "b"))
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(2, 1), (1, 0)])
+def test_a_model_with_other_ends_or_that_cannot_be_run_is_a_bundle_error(
+    models: Path, monkeypatch: pytest.MonkeyPatch, inputs: int, outputs: int
+) -> None:
+    real: Any = Interpreter((models / "demo/model.tflite").read_bytes())._interpreter
+    details = {"inputs": real.get_input_details() * inputs, "outputs": real.get_output_details() * outputs}
+    fake = SimpleNamespace(
+        allocate_tensors=lambda: None,
+        get_input_details=lambda: details["inputs"],
+        get_output_details=lambda: details["outputs"],
+    )
+    monkeypatch.setattr("ai_edge_litert.interpreter.Interpreter", lambda **_: fake)
+    with pytest.raises(BundleError, match="does not have one"):
+        Interpreter(b"")
+
+
+def test_an_operation_that_fails_while_it_runs_is_a_bundle_error(models: Path) -> None:
+    made = Interpreter((models / "demo/model.tflite").read_bytes())
+
+    def fail() -> None:
+        raise RuntimeError("Node number 3 failed to invoke")
+
+    made._interpreter = SimpleNamespace(set_tensor=lambda *_: None, invoke=fail)
+    with pytest.raises(BundleError, match="Node number 3"):
+        made.run(np.zeros(made.input.shape, dtype=np.float32))

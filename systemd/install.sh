@@ -1,32 +1,210 @@
 #!/usr/bin/env bash
-# Install or update Voicelatch on a Raspberry Pi (64-bit). Run as root from the checkout; running it again is harmless.
+# Install, update or remove Voicelatch on a 64-bit Raspberry Pi OS. Run as root from the checkout.
+#
+#   install.sh [--offline] [--listen SECONDS]    install or update; running it again changes nothing that is right
+#   install.sh --uninstall [--purge]             remove the program; --purge: configuration, bundles, state, users too
+#
+# --offline: no packages, no downloads; says what is missing. --listen 0: do not listen to the microphones.
+# Program and environment go to /opt/voicelatch, the configuration to /etc/voicelatch (yours is never overwritten), the
+# state to /var/lib/voicelatch. PYTHON names the interpreter of the environment (default: python3).
 set -euo pipefail
-[ "$(id -u)" = 0 ] || { echo "run this with sudo" >&2; exit 1; }
+
 here=$(cd "$(dirname "$0")/.." && pwd)
 target=/opt/voicelatch
+config=/etc/voicelatch/voicelatch.toml
+python=$target/.venv/bin/python
+units=(voicelatch-guardian.service voicelatch.service)
+offline=""
+listen=4
+remove=""
+purge=""
 
-apt-get install -y libportaudio2 python3-venv
-site=""
-# Python 3.13 has no wheel of lgpio: use Debian's, seen through the system's packages.
-if python3 -c 'import sys; sys.exit(sys.version_info < (3, 13))'; then
-  apt-get install -y python3-lgpio
-  site="--system-site-packages"
-fi
-id voicelatch >/dev/null 2>&1 || useradd --system --no-create-home --shell /usr/sbin/nologin voicelatch
-# For `check` run by hand; the unit has these groups by itself.
-for group in audio gpio; do
-  getent group "$group" >/dev/null && usermod --append --groups "$group" voicelatch
+say() { printf '%s\n' "install: $*"; }
+fail() { printf '%s\n' "install: $*" >&2; exit 1; }
+
+while [ $# -gt 0 ]; do
+  case $1 in
+    --offline) offline=1 ;;
+    --listen) listen=${2:?--listen needs a number of seconds}; shift ;;
+    --uninstall) remove=1 ;;
+    --purge) purge=1 ;;
+    -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) echo "install: unknown option $1; see --help" >&2; exit 2 ;;
+  esac
+  shift
 done
+[[ $listen =~ ^[0-9]+$ ]] || { echo "install: --listen takes whole seconds, not $listen" >&2; exit 2; }
+[ -z "$purge" ] || [ -n "$remove" ] || { echo "install: --purge goes with --uninstall" >&2; exit 2; }
+[ "$(id -u)" = 0 ] || fail "run this with sudo"
 
-install -d "$target" /etc/voicelatch
-cp -r "$here/device" "$here/models" "$here/requirements-device.txt" "$here/README.md" "$target/"
-python3 -m venv $site "$target/.venv"
-"$target/.venv/bin/pip" install --quiet -r "$target/requirements-device.txt"
+systemd_runs() { [ -d /run/systemd/system ]; }
 
-# Your configuration is never overwritten.
-[ -e /etc/voicelatch/voicelatch.toml ] || install -m 644 "$here/systemd/voicelatch.toml" /etc/voicelatch/
-install -m 644 "$here/systemd/voicelatch.service" /etc/systemd/system/
-systemctl daemon-reload
-echo "Next: edit /etc/voicelatch/voicelatch.toml, then"
-echo "  cd $target && sudo -u voicelatch LG_WD=/tmp .venv/bin/python -m device check --config /etc/voicelatch/voicelatch.toml"
-echo "  sudo systemctl enable --now voicelatch"
+# Put a file in its place, unless it is there already.
+put() {
+  if cmp -s "$1" "$2"; then
+    say "unchanged  $2"
+  else
+    install -D -m 644 "$1" "$2.new"
+    mv "$2.new" "$2"
+    say "wrote      $2"
+  fi
+}
+
+packages() {
+  local wanted=(libportaudio2 python3-venv) missing=() each
+  # lgpio has no wheels for Python 3.13 and later: Debian's is used, seen through the system's packages.
+  "${PYTHON:-python3}" -c 'import sys; sys.exit(sys.version_info < (3, 13))' && wanted+=(python3-lgpio)
+  for each in "${wanted[@]}"; do
+    [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$each" 2>/dev/null)" = "ii " ] || missing+=("$each")
+  done
+  if [ ${#missing[@]} = 0 ]; then
+    say "unchanged  packages: ${wanted[*]}"
+  elif [ -n "$offline" ]; then
+    say "MISSING    packages: ${missing[*]} (apt install them)"
+  else
+    apt-get install -y "${missing[@]}"
+    say "installed  packages: ${missing[*]}"
+  fi
+}
+
+users() {
+  put "$here/systemd/sysusers.d/voicelatch.conf" /etc/sysusers.d/voicelatch.conf
+  systemd-sysusers /etc/sysusers.d/voicelatch.conf
+  if [ -n "${SUDO_USER:-}" ] && [ "$SUDO_USER" != root ] && ! id -nG "$SUDO_USER" | grep -qw voicelatch-models; then
+    usermod --append --groups voicelatch-models "$SUDO_USER"
+    say "added      $SUDO_USER to group voicelatch-models: may deploy bundles (after the next login)"
+  fi
+}
+
+program() {
+  install -d "$target" "$target/models"
+  rm -rf "$target/device.new" "$target/device.old"
+  cp -r "$here/device" "$target/device.new"
+  find "$target/device.new" -name __pycache__ -type d -prune -exec rm -rf {} +
+  chmod -R u=rwX,go=rX "$target/device.new"
+  if diff -rq "$target/device.new" "$target/device" >/dev/null 2>&1; then
+    rm -rf "$target/device.new"
+    say "unchanged  $target/device"
+  else
+    [ ! -e "$target/device" ] || mv "$target/device" "$target/device.old"
+    mv "$target/device.new" "$target/device"
+    rm -rf "$target/device.old"
+    say "wrote      $target/device"
+  fi
+  put "$here/requirements-device.txt" "$target/requirements-device.txt"
+  put "$here/README.md" "$target/README.md"
+  # Bundles of yours, and the one in use, stay as they are.
+  [ -e "$target/models/demo" ] || { cp -r "$here/models/demo" "$target/models/demo"; say "wrote      models/demo"; }
+  [ -e "$target/models/current" ] || { cp "$here/models/current" "$target/models/current"; say "wrote      models/current"; }
+}
+
+environment() {
+  local site=() pip=(-m pip --disable-pip-version-check --quiet install)
+  if [ ! -x "$python" ]; then
+    "${PYTHON:-python3}" -c 'import sys; sys.exit(sys.version_info < (3, 13))' && site=(--system-site-packages)
+    "${PYTHON:-python3}" -m venv "${site[@]}" "$target/.venv"
+    say "made       $target/.venv"
+  fi
+  [ -z "$offline" ] || pip+=(--no-index)
+  "$python" "${pip[@]}" -r "$target/requirements-device.txt" || fail "the libraries could not be installed"
+  say "libraries  as in requirements-device.txt"
+}
+
+folders() {
+  put "$here/systemd/tmpfiles.d/voicelatch.conf" /etc/tmpfiles.d/voicelatch.conf
+  systemd-tmpfiles --create /etc/tmpfiles.d/voicelatch.conf
+  # Bundles that were there before the group was.
+  chgrp -R voicelatch-models "$target/models"
+  chmod -R u=rwX,g=rwX,o= "$target/models"
+  find "$target/models" -type d -exec chmod g+s {} +
+}
+
+configuration() {
+  local heard=""
+  if [ -e "$config" ]; then
+    say "kept       $config (yours; compare it with $here/systemd/voicelatch.toml)"
+    return
+  fi
+  if [ "$listen" -gt 0 ]; then
+    heard=$(cd "$target" && setpriv --reuid voicelatch --regid voicelatch --groups audio \
+      "$python" -m device microphones --listen "$listen" --pick) || heard=""
+  fi
+  install -D -m 644 "$here/systemd/voicelatch.toml" "$config.new"
+  if [ -n "$heard" ]; then
+    # JSON's strings are TOML's.
+    "$python" - "$config.new" "$heard" <<'PY'
+import json, pathlib, sys
+path, name = pathlib.Path(sys.argv[1]), sys.argv[2]
+text = path.read_text(encoding="utf-8")
+before, line, after = text.partition('\ndevice = ""\n')
+if not line:
+    sys.exit("the shipped configuration has no line: device = \"\"")
+path.write_text(f"{before}\ndevice = {json.dumps(name, ensure_ascii=False)}\n{after}", encoding="utf-8")
+PY
+    say "microphone $heard"
+  else
+    say "microphone none chosen: the system's default input; see \`python -m device microphones --listen 5\`"
+  fi
+  mv "$config.new" "$config"
+  say "wrote      $config"
+}
+
+services() {
+  local each
+  for each in "${units[@]}"; do put "$here/systemd/$each" "/etc/systemd/system/$each"; done
+  if systemd_runs; then
+    systemctl daemon-reload
+    # What runs already takes up the new program; the guardian's stop leaves the pin off.
+    systemctl try-restart "${units[@]}"
+  fi
+}
+
+next_steps() {
+  cat <<END
+install: done. Next:
+  sudo nano $config                                  # the pin, active_high, the microphone
+  sudo systemctl enable --now ${units[*]}
+  cd $target && sudo -u voicelatch $python -m device relay test --config $config
+  cd $target && sudo -u voicelatch $python -m device check --config $config
+To let a user deploy bundles over ssh (training deploy): sudo usermod -aG voicelatch-models USER, and with
+\`sudo visudo -f /etc/sudoers.d/voicelatch\` the one line
+  USER ALL=(root) NOPASSWD: /usr/bin/systemctl reload voicelatch
+END
+}
+
+uninstall() {
+  local each
+  if systemd_runs; then
+    # The guardian last: it sees the daemon go, and its own end leaves the pin off.
+    for each in voicelatch.service voicelatch-guardian.service; do
+      [ ! -e "/etc/systemd/system/$each" ] || systemctl disable --now "$each" || say "could not stop $each"
+    done
+  fi
+  for each in "${units[@]}"; do rm -rf "/etc/systemd/system/$each" "/etc/systemd/system/$each.d"; done
+  rm -f /etc/systemd/system/multi-user.target.wants/voicelatch{,-guardian}.service
+  ! systemd_runs || systemctl daemon-reload
+  rm -f /etc/tmpfiles.d/voicelatch.conf /etc/sysusers.d/voicelatch.conf
+  rm -rf "$target/device" "$target/.venv" "$target/requirements-device.txt" "$target/README.md"
+  say "removed    program, environment and units"
+  if [ -n "$purge" ]; then
+    rm -rf "$target" /etc/voicelatch /var/lib/voicelatch
+    for each in voicelatch voicelatch-guardian; do userdel "$each" 2>/dev/null || true; done
+    for each in voicelatch-relay voicelatch-models; do groupdel "$each" 2>/dev/null || true; done
+    say "removed    configuration, bundles, state and users"
+  else
+    say "kept       /etc/voicelatch, $target/models, /var/lib/voicelatch and the users (--purge removes them)"
+  fi
+}
+
+if [ -n "$remove" ]; then
+  uninstall
+else
+  packages
+  users
+  program
+  environment
+  folders
+  configuration
+  services
+  next_steps
+fi

@@ -1,0 +1,263 @@
+"""The shipped units, installed by the shipped script, under a real systemd as PID 1, down to the edges of the pin.
+
+Real: systemd, both units with their whole sandbox, daemon, bundle, guardian, gpiozero and lgpio. Imitated: the GPIO
+chip below lgpio and the sound card below the microphone. The relay is active low: idle is 1, an open door is 0.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.benches import gpio_chip, systemd_machine
+from tests.benches.gpio_chip import Chip, imitated_chip
+from tests.benches.systemd_machine import Machine, machine
+
+WHY_NOT = gpio_chip.why_not() or systemd_machine.why_not()
+pytestmark = pytest.mark.skipif(WHY_NOT is not None, reason=WHY_NOT or "")
+
+GUARDIAN, DAEMON = "voicelatch-guardian.service", "voicelatch.service"
+IDLE, OPEN = 1, 0
+OPEN_SECONDS, GRACE_SECONDS = 3.0, 0.5
+PYTHON, CONFIG = "/opt/voicelatch/.venv/bin/python", "/etc/voicelatch/voicelatch.toml"
+INTERPRETER = f"/srv/python/bin/python{sys.version_info.major}.{sys.version_info.minor}"
+SOUND = ("PYTHONPATH=/srv/checkout/tests/benches/systemd_sound", "VOICELATCH_TEST_SOUND=/srv/shared")
+SCRIPT = ("bash", "/srv/checkout/systemd/install.sh")
+INSTALL = ("env", f"PYTHON={INTERPRETER}", *SOUND, *SCRIPT, "--offline", "--listen", "1")
+
+
+@dataclass
+class House:
+    machine: Machine
+    chip: Chip
+    installed: str
+
+    def write(self, path: str, text: str) -> None:
+        (self.machine.shared / "file").write_text(text)
+        self.machine.run("install", "-D", "-m", "644", "/srv/shared/file", path)
+
+    def visit(self) -> float:
+        """A resident speaks; when the door opened, in monotonic seconds."""
+        before = len(self.chip.edges)
+        new = self.machine.shared / "say.new"
+        new.write_text(f"{before} /srv/checkout/device/simulated/evening/anna.wav")
+        os.replace(new, self.machine.shared / "say")
+        self.chip.until(OPEN)
+        return next(each for each in self.chip.edges[before:] if each.level == OPEN).at_seconds
+
+    def shut_after(self, at_seconds: float) -> float:
+        """Wait until the door is shut; for how long it was open."""
+        self.chip.until(IDLE)
+        after = [each for each in self.chip.edges if each.at_seconds > at_seconds]
+        return next(each for each in after if each.level == IDLE).at_seconds - at_seconds
+
+    def edges_since(self, at_seconds: float) -> list[tuple[str, int | None]]:
+        return [(each.what, each.level) for each in self.chip.edges if each.at_seconds >= at_seconds]
+
+    def listening(self, *, other_than: int = 0) -> None:
+        """Wait until both units run and the daemon, a new process if asked, listens."""
+        end = time.monotonic() + 30.0
+        while True:
+            self.machine.until(GUARDIAN, ActiveState="active", SubState="running")
+            self.machine.until(DAEMON, ActiveState="active", SubState="running")
+            if self.machine.main_pid(DAEMON) != other_than:
+                return
+            assert time.monotonic() < end, self.machine.told()
+            time.sleep(0.05)
+
+    def restarts(self, unit: str) -> int:
+        return int(self.machine.show(unit, "NRestarts")["NRestarts"])
+
+    def rest(self) -> None:
+        """Until the guardian's gap and the policy's cool-down are over: a daemon that starts anew has neither."""
+        daemon = self.machine.main_pid(DAEMON)
+        self.machine.run("systemctl", "restart", DAEMON)
+        self.listening(other_than=daemon)
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    folder = tmp_path_factory.mktemp("machine")
+    shared = folder / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    with imitated_chip(shared) as chip, machine(shared, folder / "console") as made:
+        house = House(made, chip, "")
+        # The environment that install.sh would download: this test's own libraries.
+        made.run("bash", "-c", "echo /srv/python/lib > /etc/ld.so.conf.d/voicelatch-test.conf && ldconfig")
+        made.run(INTERPRETER, "-m", "venv", "--without-pip", "/opt/voicelatch/.venv")
+        site = made.run(PYTHON, "-c", "import site; print(site.getsitepackages()[0])").strip()
+        house.write(f"{site}/test.pth", "/srv/site\n")
+        for unit, lines in (
+            (GUARDIAN, "LD_PRELOAD=/srv/shared/gpio_chip.so VOICELATCH_TEST_CHIP=/srv/shared/chip.sock"),
+            (DAEMON, " ".join(SOUND)),
+        ):
+            house.write(f"/etc/systemd/system/{unit}.d/test.conf", f"[Service]\nEnvironment={lines}\n")
+        # Nothing to wait for in a test: a frozen daemon is found sooner than at a door.
+        house.write(f"/etc/systemd/system/{DAEMON}.d/watchdog.conf", "[Service]\nWatchdogSec=3\n")
+        house.installed = made.run(*INSTALL)
+        made.run("sed", "-i", "s/^active_high = true/active_high = false/", CONFIG)
+        made.run("systemctl", "enable", "--now", GUARDIAN, DAEMON)
+        house.listening()
+        yield house
+        print(made.run("journalctl", "--no-pager", "--output=short-monotonic", check=False))
+
+
+def test_the_install_script_says_what_it_did_and_does_nothing_twice(house: House) -> None:
+    print(house.installed)
+    for wrote in ("wrote      /opt/voicelatch/device", f"wrote      {CONFIG}", "wrote      models/demo", "NOPASSWD"):
+        assert wrote in house.installed
+    assert "microphone Porch: USB Audio\n" in house.installed
+    assert 'device = "Porch: USB Audio"' in house.machine.run("cat", CONFIG)
+    pids = [house.machine.main_pid(unit) for unit in (GUARDIAN, DAEMON)]
+    again = house.machine.run(*INSTALL)
+    assert "wrote" not in again
+    assert f"kept       {CONFIG}" in again
+    house.listening(other_than=pids[1])
+    assert "active_high = false" in house.machine.run("cat", CONFIG), "the user's configuration was overwritten"
+
+
+def test_the_pin_is_claimed_at_its_idle_level_and_both_units_run_as_users_of_their_own(house: House) -> None:
+    first = house.chip.edges[0]
+    assert (first.what, first.level) == ("claim", IDLE)
+    assert OPEN not in house.chip.levels()
+    users = [house.machine.run("stat", "-c", "%U", f"/proc/{house.machine.show(each, 'MainPID')['MainPID']}").strip()
+             for each in (GUARDIAN, DAEMON)]  # fmt: skip
+    assert users == ["voicelatch-guardian", "voicelatch"]
+
+
+def test_a_resident_is_let_in_and_the_pin_goes_off_in_time(house: House) -> None:
+    house.rest()
+    opened = house.visit()
+    length = house.shut_after(opened)
+    assert OPEN_SECONDS - 0.1 <= length <= OPEN_SECONDS + GRACE_SECONDS
+    assert house.edges_since(opened)[0] == ("set", OPEN)
+
+
+def test_a_daemon_killed_in_mid_pulse_shuts_the_door_at_once_and_is_back(house: House) -> None:
+    house.rest()
+    restarts, pid, opened = house.restarts(DAEMON), house.machine.main_pid(DAEMON), house.visit()
+    killed = time.monotonic()
+    os.kill(pid, signal.SIGKILL)
+    assert house.shut_after(opened) - (killed - opened) <= GRACE_SECONDS
+    house.listening(other_than=pid)
+    assert house.restarts(DAEMON) == restarts + 1
+
+
+def test_after_sigkill_of_the_guardian_exec_stop_post_drives_the_pin_off(house: House) -> None:
+    house.rest()
+    restarts, pid, opened = house.restarts(GUARDIAN), house.machine.main_pid(GUARDIAN), house.visit()
+    os.kill(pid, signal.SIGKILL)
+    assert house.shut_after(opened) <= OPEN_SECONDS + GRACE_SECONDS
+    house.listening()
+    assert house.restarts(GUARDIAN) == restarts + 1
+    # On, its holder dead; the one-shot's claim at the idle level; then the next guardian's.
+    edges = house.edges_since(opened)
+    assert edges[:3] == [("set", OPEN), ("closed", OPEN), ("claim", IDLE)]
+    assert edges.count(("claim", IDLE)) >= 2
+
+
+def test_a_guardian_frozen_in_mid_pulse_is_killed_by_the_watchdog_and_the_pin_driven_off(house: House) -> None:
+    house.rest()
+    restarts, pid, opened = house.restarts(GUARDIAN), house.machine.main_pid(GUARDIAN), house.visit()
+    os.kill(pid, signal.SIGSTOP)
+    assert house.shut_after(opened) <= OPEN_SECONDS + GRACE_SECONDS
+    house.listening()
+    assert house.restarts(GUARDIAN) == restarts + 1
+    assert "Watchdog timeout" in house.machine.run("journalctl", "--no-pager", "-u", GUARDIAN)
+    assert house.edges_since(opened)[:3] == [("set", OPEN), ("closed", OPEN), ("claim", IDLE)]
+
+
+def test_a_daemon_without_frames_is_killed_by_the_watchdog_and_listens_once_there_are_some(house: House) -> None:
+    pid, frozen = house.machine.main_pid(DAEMON), house.machine.shared / "frozen"
+    restarts = house.restarts(DAEMON)
+    frozen.touch()
+    end = time.monotonic() + 30.0
+    while house.restarts(DAEMON) == restarts:
+        assert time.monotonic() < end, house.machine.told()
+        time.sleep(0.1)
+    frozen.unlink()
+    house.listening(other_than=pid)
+    assert "Watchdog timeout" in house.machine.run("journalctl", "--no-pager", "-u", DAEMON)
+    assert "is off" in _check(house)
+
+
+def test_a_configuration_that_is_mended_brings_the_door_back_by_itself(house: House) -> None:
+    house.machine.run("sed", "-i", "s/^pin = 17/pin = 177/", CONFIG)
+    house.machine.run("systemctl", "restart", "--no-block", GUARDIAN, DAEMON)
+    for unit in (GUARDIAN, DAEMON):
+        house.machine.until(unit, ExecMainStatus="78")
+    house.machine.run("sed", "-i", "s/^pin = 177/pin = 17/", CONFIG)
+    house.listening()
+    assert house.chip.level() == IDLE
+
+
+def test_only_the_daemon_s_user_may_ask(house: House) -> None:
+    code = "from device.hardware.guardian_relay import probe; from pathlib import Path; print(probe(Path('%s')))"
+    ask = f'cd /opt/voicelatch && exec {PYTHON} -c "{code % "/run/voicelatch-guardian/relay.sock"}"'
+    as_daemon = ("setpriv", "--reuid=voicelatch", "--regid=voicelatch", "--init-groups", "bash", "-c", ask)
+    as_other = ("setpriv", "--reuid=nobody", "--regid=voicelatch-relay", "--clear-groups", "bash", "-c", ask)
+    outside = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "bash", "-c", ask)
+    assert house.machine.run(*as_daemon).strip() == "False"
+    assert "does not answer as it should" in house.machine.run(*as_other, check=False)
+    assert "Permission denied" in house.machine.run(*outside, check=False)
+    assert "foreign" in house.machine.run("journalctl", "--no-pager", "-u", GUARDIAN)
+
+
+def test_bundles_are_writable_for_those_who_deploy_and_read_only_for_the_daemon(house: House) -> None:
+    models, inside = "/opt/voicelatch/models", house.machine.show(DAEMON, "MainPID")["MainPID"]
+    # Root, but through the daemon's eyes: what keeps it from writing is the mount, not a permission.
+    assert "Read-only file system" in house.machine.run("touch", f"/proc/{inside}/root{models}/new", check=False)
+    deploy = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--groups=voicelatch-models")
+    other = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
+    assert "Permission denied" in house.machine.run(*other, "ls", models, check=False)
+    house.machine.run(*deploy, "mkdir", f"{models}/new")
+    assert house.machine.run("stat", "-c", "%G", f"{models}/new").strip() == "voicelatch-models"
+    house.machine.run("rmdir", f"{models}/new")
+
+
+def test_neither_unit_has_a_network_capabilities_or_another_s_devices(house: House) -> None:
+    for unit in (GUARDIAN, DAEMON):
+        pid = house.machine.main_pid(unit)
+        status = dict(
+            line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line
+        )
+        assert (status["CapBnd"], status["NoNewPrivs"], status["Seccomp"]) == ("0" * 16, "1", "2")
+        assert len(Path(f"/proc/{pid}/net/dev").read_text().splitlines()) == 3, "more than the loopback"
+    groups = {unit: _groups(house, unit) for unit in (GUARDIAN, DAEMON)}
+    assert groups == {
+        GUARDIAN: {"voicelatch-relay", "gpio"},
+        DAEMON: {"voicelatch", "audio", "voicelatch-relay", "voicelatch-models"},
+    }
+
+
+def test_removing_it_leaves_the_pin_off_and_what_is_yours(house: House) -> None:
+    """Last in this file."""
+    assert "removed" in house.machine.run(*SCRIPT, "--uninstall")
+    assert house.chip.level() == IDLE
+    assert house.chip.edges[-1].what == "closed"
+    assert house.machine.run("systemctl", "list-unit-files", "voicelatch*", "--no-legend", check=False).strip() == ""
+    assert "active_high = false" in house.machine.run("cat", CONFIG)
+    assert "demo" in house.machine.run("ls", "/opt/voicelatch/models")
+    house.machine.run(*SCRIPT, "--uninstall")
+    house.machine.run(*SCRIPT, "--uninstall", "--purge")
+    assert "No such file" in house.machine.run("ls", "/opt/voicelatch", check=False)
+    assert "no such user" in house.machine.run("id", "voicelatch", check=False)
+    print(house.chip.told())
+
+
+def _check(house: House) -> str:
+    command = f"cd /opt/voicelatch && {PYTHON} -m device check --config {CONFIG}"
+    as_daemon = ("setpriv", "--reuid=voicelatch", "--regid=voicelatch", "--init-groups")
+    return house.machine.run(*as_daemon, "env", *SOUND, "bash", "-c", command)
+
+
+def _groups(house: House, unit: str) -> set[str]:
+    pid = house.machine.show(unit, "MainPID")["MainPID"]
+    numbers = house.machine.run("awk", "/^(Groups|Gid):/ {for (i = 2; i <= NF; i++) print $i}", f"/proc/{pid}/status")
+    return {house.machine.run("getent", "group", each).split(":")[0] for each in set(numbers.split())}

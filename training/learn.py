@@ -62,7 +62,7 @@ def learn(
         teacher = _teacher(source, settings.teacher, settings.embedding_size, stage.folder)
 
     mixed_in = [each.sha256 for each in (*parts.train_noise, *parts.train_rir)]
-    drawn_by = [asdict(recipe.augment), asdict(recipe.frontend), settings.variants, recipe.data.seed]
+    drawn_by = [asdict(recipe.augment), recipe.frontend.fingerprint(), settings.variants, recipe.data.seed]
     with stages.kept("examples", clips.key, mixed_in, drawn_by) as examples:
         shards = make_examples(
             source,

@@ -1,4 +1,4 @@
-"""Keras to full int8 TFLite: int8 in, int8 out, every operation between."""
+"""Keras to full int8 TFLite: int8 in, int8 out, every operation between; and to float16 weights for what cannot."""
 
 from __future__ import annotations
 
@@ -19,11 +19,7 @@ def quantize(network: Any, calibration: NDArray[np.float32]) -> bytes:
     """The model's bytes. ``calibration`` float32 ``(n, frames, bands)``: real features, a few hundred, of the
     conditions to be met. Raises :class:`BundleError` when the result would not run on the oldest supported runtime.
     """
-    signature = tf.TensorSpec((1, *calibration.shape[1:]), tf.float32)
-    concrete = tf.function(lambda features: network(features, training=False)).get_concrete_function(signature)
-    # Frozen first: calibration fails on READ_VARIABLE otherwise.
-    frozen = convert_variables_to_constants_v2(concrete)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+    converter = _converter(network, calibration.shape[1:])
 
     def representative() -> Iterator[list[NDArray[np.float32]]]:
         for features in calibration:
@@ -34,7 +30,29 @@ def quantize(network: Any, calibration: NDArray[np.float32]) -> bytes:
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.int8
     converter.inference_output_type = tf.int8
-    model: bytes = converter.convert()
+    return _checked(converter.convert())
+
+
+def to_float16(network: Any, shape: tuple[int, ...]) -> bytes:
+    """The model's bytes with float16 weights, float32 in and out, for features of ``shape`` ``(frames, bands)``.
+
+    Raises :class:`BundleError` as :func:`quantize` does.
+    """
+    converter = _converter(network, shape)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tf.float16]
+    return _checked(converter.convert())
+
+
+def _converter(network: Any, shape: tuple[int, ...]) -> Any:
+    signature = tf.TensorSpec((1, *shape), tf.float32)
+    concrete = tf.function(lambda features: network(features, training=False)).get_concrete_function(signature)
+    # Frozen first: calibration fails on READ_VARIABLE otherwise.
+    frozen = convert_variables_to_constants_v2(concrete)
+    return tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+
+
+def _checked(model: bytes) -> bytes:
     needed = min_runtime(model)
     if needed > NEWEST_MIN_RUNTIME:
         raise BundleError(

@@ -86,7 +86,8 @@ class Augment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backbone:
-    """The embedding network: taken from a folder (``source``), or learnt here where ``source`` is empty.
+    """The embedding network: taken from a folder (``source``), learnt here where ``source`` is empty, or, for the
+    network ``ge2e``, imported from the resemblyzer installed in the teacher's environment.
 
     ``speeds``: each further speed counts as a new speaker. ``variants``: differently augmented copies of each clip,
     beside the clean one. ``schedule`` of the learning rate: ``cosine`` (warm-up, then down) or ``constant``.

@@ -80,7 +80,7 @@ def _run(
 
     artefact, network = obtain_backbone(recipe, index, parts, stages, tracker, progress)
     populations = [artefact.validation, artefact.validation_short]
-    if network is None:
+    if recipe.backbone.source:
         refuse_known_people(artefact, parts)
         artefact, populations = with_own_strangers(artefact, index, parts, stages, progress)
     with stages.timed("enrol"):
@@ -140,9 +140,13 @@ def _run(
 def obtain_backbone(
     recipe: Recipe, index: Index, parts: Split, stages: Stages, tracker: Tracker, progress: Progress
 ) -> tuple[BackboneArtefact, Any | None]:
-    """The int8 backbone, read from ``backbone.source`` or learnt here (then with its Keras network)."""
+    """The backbone, read from ``backbone.source``, imported, or learnt here (then with its Keras network)."""
     if recipe.backbone.source:
         return read_backbone(Path(recipe.backbone.source)), None
+    if recipe.backbone.network == "ge2e":
+        from training.imported import import_ge2e
+
+        return import_ge2e(recipe, index, parts, stages, progress), None
     # TensorFlow is loaded only where a network is learnt: a refresh does without.
     from training.learn import learn
 

@@ -4,8 +4,9 @@ Runs as a program of its own, since it needs PyTorch, which nothing else here do
 
     python -m training.teacher clips.npy embeddings.npy
 
-reads int16 ``(n, 48000)`` and writes float32 ``(n, 256)`` of length 1. ``VOICELATCH_TEACHER_PYTHON`` names the
-interpreter that has ``torch`` and ``resemblyzer``; without it, the running one is used.
+reads int16 ``(n, 48000)`` and writes float32 ``(n, 256)`` of length 1; with one path, ``weights.npz``, it writes the
+weights themselves. ``VOICELATCH_TEACHER_PYTHON`` names the interpreter that has ``torch`` and ``resemblyzer``; without
+it, the running one is used.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,19 +37,32 @@ def teach(clips: Path, out: Path) -> NDArray[np.float32]:
     Raises :class:`RuntimeMissingError` when the teacher's program fails.
     """
     if not out.exists():
-        python = os.environ.get("VOICELATCH_TEACHER_PYTHON", sys.executable)
-        command = [python, "-m", "training.teacher", str(clips), str(out)]
-        done = subprocess.run(command, check=False)
-        if done.returncode != 0:
-            raise RuntimeMissingError(
-                "the teacher did not answer",
-                where="backbone.teacher",
-                received=done.returncode,
-                next_step="install torch and resemblyzer in an environment of its own and name "
-                'its python in VOICELATCH_TEACHER_PYTHON, or set backbone.teacher = ""',
-            )
+        _ask(str(clips), str(out))
     embeddings: NDArray[np.float32] = np.load(out)
     return embeddings
+
+
+def teacher_weights(out: Path) -> dict[str, NDArray[np.float32]]:
+    """The teacher's own weights by PyTorch's names, kept in ``out`` (``.npz``). Raises :class:`RuntimeMissingError`."""
+    if not out.exists():
+        _ask(str(out))
+    with np.load(out, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def _ask(*arguments: str) -> None:
+    python = os.environ.get("VOICELATCH_TEACHER_PYTHON", sys.executable)
+    home = Path(__file__).resolve().parent.parent
+    whole = [str(Path(each).resolve()) for each in arguments]
+    done = subprocess.run([python, "-m", "training.teacher", *whole], cwd=home, check=False)
+    if done.returncode != 0:
+        raise RuntimeMissingError(
+            "the teacher did not answer",
+            where="backbone.teacher",
+            received=done.returncode,
+            next_step="install torch and resemblyzer in an environment of its own and name "
+            'its python in VOICELATCH_TEACHER_PYTHON, or set backbone.teacher = ""',
+        )
 
 
 def _mel_power(samples: NDArray[np.int16], window: NDArray[np.float64], filters: NDArray[np.float64]) -> Any:
@@ -60,15 +75,27 @@ def _mel_power(samples: NDArray[np.int16], window: NDArray[np.float64], filters:
     return ((spectrum.real**2 + spectrum.imag**2) @ filters).astype(np.float32)
 
 
-def main(clips_path: str, out_path: str) -> None:
+def main(*paths: str) -> None:
     """The program: see the module's text."""
     torch: Any = __import__("torch")
+    weights = _shipped_weights(torch)
+    if len(paths) == 1:
+        _write(Path(paths[0]), lambda file: np.savez(file, **{name: value.numpy() for name, value in weights.items()}))
+        return
+    embeddings = _listen(torch, weights, np.load(paths[0], mmap_mode="r"))
+    _write(Path(paths[1]), lambda file: np.save(file, embeddings))
+
+
+def _shipped_weights(torch: Any) -> Any:
     found = importlib.util.find_spec("resemblyzer")
     if found is None or found.origin is None:
         raise RuntimeMissingError("resemblyzer is not installed", next_step="pip install --no-deps resemblyzer")
     # weights_only: numbers, never code that a pickle would run.
     shipped = Path(found.origin).parent / "pretrained.pt"
-    weights = torch.load(shipped, map_location="cpu", weights_only=True)["model_state"]
+    return torch.load(shipped, map_location="cpu", weights_only=True)["model_state"]
+
+
+def _listen(torch: Any, weights: Any, clips: NDArray[np.int16]) -> NDArray[np.float32]:
     lstm = torch.nn.LSTM(40, 256, 3, batch_first=True)
     linear = torch.nn.Linear(256, 256)
     lstm.load_state_dict({key[5:]: value for key, value in weights.items() if key.startswith("lstm.")})
@@ -77,7 +104,6 @@ def main(clips_path: str, out_path: str) -> None:
     spec = FrontendSpec(fft_samples=400, window_samples=400, mel_bands=40, low_hz=0.0, high_hz=8000.0)
     filters = np.ascontiguousarray(mel_filters(spec).T)
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
-    clips = np.load(clips_path, mmap_mode="r")
     embeddings = np.zeros((len(clips), 256), dtype=np.float32)
     for start in range(0, len(clips), BATCH_CLIPS):
         batch = np.stack([_mel_power(each, window, filters) for each in np.asarray(clips[start : start + BATCH_CLIPS])])
@@ -90,11 +116,15 @@ def main(clips_path: str, out_path: str) -> None:
         embeddings[start : start + len(batch)] = total / np.linalg.norm(total, axis=1, keepdims=True)
         if sys.stderr.isatty():
             print(f"\rteacher {start + len(batch)}/{len(clips)}", end="", file=sys.stderr, flush=True)
-    fresh = Path(out_path).with_suffix(".new")
+    return embeddings
+
+
+def _write(path: Path, save: Callable[[Any], None]) -> None:
+    fresh = path.with_suffix(".new")
     with fresh.open("wb") as file:
-        np.save(file, embeddings)
-    os.replace(fresh, out_path)
+        save(file)
+    os.replace(fresh, path)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    main(*sys.argv[1:])

@@ -1,7 +1,8 @@
 """The only import of a TFLite runtime: one adapter for ``ai-edge-litert`` and ``tflite-runtime``.
 
 Quantization follows the TFLite specification: ``real = scale * (integer - zero_point)``, rounding half away from zero
-and clipping to int8, with the scale and zero point of the tensor itself.
+and clipping to int8, with the scale and zero point of the tensor itself. A network that does not survive int8 may run
+in float; its outputs are compared and kept in steps of a 127th of their length.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ RUNTIMES = {"ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "t
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """An int8 tensor's shape (without the batch of one) and its quantization."""
+    """A tensor's shape (without the batch of one), and how it stands in int8; ``dtype`` is ``int8``, or ``float32`` for
+    a network that runs in float."""
 
     shape: tuple[int, ...]
     scale: float
     zero_point: int
+    dtype: str = "int8"
 
     def quantize(self, real: NDArray[np.floating[Any]]) -> Int8:
         """Real numbers to int8, same shape; values beyond the range are clipped."""
@@ -62,10 +65,10 @@ def choose_runtime(wanted: str = "auto") -> str:
 
 
 class Interpreter:
-    """An int8 model ready to run, one clip at a time, on one thread.
+    """A model ready to run, one clip at a time, on one thread.
 
     Raises :class:`RuntimeMissingError` when the runtime cannot run the model here (tflite-runtime under NumPy 2
-    imports, and fails only now) and :class:`BundleError` when the graph is not int8 in, int8 out.
+    imports, and fails only now) and :class:`BundleError` when the graph is neither int8 nor float at both ends.
     """
 
     def __init__(self, model: bytes, *, runtime: str = "auto") -> None:
@@ -85,24 +88,39 @@ class Interpreter:
         leave = _only(self._interpreter.get_output_details(), "output")
         self._in, self._out = entry["index"], leave["index"]
         self.input, self.output = _spec_of(entry, "input"), _spec_of(leave, "output")
+        if self.input.dtype != self.output.dtype:
+            raise BundleError(
+                "the model's ends are of two kinds",
+                where="model.tflite",
+                received=f"{self.input.dtype} in, {self.output.dtype} out",
+                allowed="int8 or float32 at both",
+            )
 
     def run(self, features: Features) -> Int8:
-        """float32 features of ``input.shape`` to the int8 embedding of ``output.shape``."""
+        """float32 features of ``input.shape`` to the embedding of ``output.shape`` in int8 (of a network in float: its
+        direction in steps of 1 / 127)."""
+        answer = self._answer(features)
+        return answer if answer.dtype == np.int8 else self.output.quantize(unit_length(answer))
+
+    def embed(self, features: Features) -> Embedding:
+        """float32 features to an embedding of length 1, float32 ``(dimensions,)``."""
+        answer = self._answer(features)
+        return unit_length(self.output.dequantize(answer) if answer.dtype == np.int8 else answer)
+
+    def _answer(self, features: Features) -> NDArray[Any]:
         if features.shape != self.input.shape:
             raise BundleError(
                 "the features do not fit the model", received=list(features.shape), allowed=str(list(self.input.shape))
             )
-        self._interpreter.set_tensor(self._in, self.input.quantize(features)[None])
+        real = self.input.dtype == "float32"
+        entry = features.astype(np.float32) if real else self.input.quantize(features)
+        self._interpreter.set_tensor(self._in, entry[None])
         try:
             self._interpreter.invoke()
         except (RuntimeError, ValueError) as error:
             raise BundleError("the model cannot be run", where="model.tflite", received=error,
                               next_step="publish the bundle again with the training pipeline") from error  # fmt: skip
-        return np.array(self._interpreter.get_tensor(self._out)[0], dtype=np.int8)
-
-    def embed(self, features: Features) -> Embedding:
-        """float32 features to an embedding of length 1, float32 ``(dimensions,)``."""
-        return unit_length(self.output.dequantize(self.run(features)))
+        return np.array(self._interpreter.get_tensor(self._out)[0])
 
 
 def _only(ends: Any, name: str) -> Any:
@@ -119,13 +137,16 @@ def unit_length(vectors: Embedding) -> Embedding:
 
 
 def _spec_of(details: Any, name: str) -> TensorSpec:
+    shape = tuple(int(n) for n in details["shape"][1:])
+    if details["dtype"] is np.float32:
+        return TensorSpec(shape, 1.0 / 127.0, 0, "float32")
     if details["dtype"] is not np.int8:
         raise BundleError(
-            f"the model's {name} is not int8",
+            f"the model's {name} is neither int8 nor float",
             where="model.tflite",
             received=np.dtype(details["dtype"]).name,
-            allowed="int8",
+            allowed="int8 or float32",
             next_step="publish the bundle again with the training pipeline",
         )
     scale, zero_point = details["quantization"]
-    return TensorSpec(tuple(int(n) for n in details["shape"][1:]), float(scale), int(zero_point))
+    return TensorSpec(shape, float(scale), int(zero_point))

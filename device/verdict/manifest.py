@@ -156,7 +156,11 @@ def _tensor(table: Any, where: str) -> TensorSpec:
     scale = _number(_get(table, "scale", where), float, f"{where}.scale")
     if scale <= 0:
         raise _bad(f"{where}.scale", scale, "above 0")
-    return TensorSpec(lengths, scale, _within(_get(table, "zero_point", where), -128, 127, f"{where}.zero_point"))
+    dtype = table.get("dtype", "int8")
+    if dtype not in ("int8", "float32"):
+        raise _bad(f"{where}.dtype", dtype, "int8 or float32")
+    zero_point = _within(_get(table, "zero_point", where), -128, 127, f"{where}.zero_point")
+    return TensorSpec(lengths, scale, zero_point, dtype)
 
 
 def _residents(names: Any, where: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from device.errors import BundleError
-from device.sound.logmel import LogMel
+from device.sound.logmel import Features, FrontendSpec, LogMel
 from device.sound.pcm import CLIP_SECONDS, Clip
 from device.verdict.bundle import Bundle
 from device.verdict.interpreter import Embedding, Interpreter
@@ -77,7 +77,7 @@ class Scorer:
             zip(golden.clips, golden.features, golden.outputs, strict=True)
         ):
             computed = self._log_mel(clip)
-            worst_db = float(np.abs(computed - features).max())
+            worst_db = decibels_apart(computed, features, self.bundle.frontend)
             if not worst_db <= FEATURE_TOLERANCE_DB:
                 raise BundleError(
                     "this machine's front-end does not reproduce the golden features",
@@ -100,7 +100,7 @@ class Scorer:
     def _check_tensors(self) -> None:
         for name in ("input", "output"):
             bundled, actual = getattr(self.bundle, name), getattr(self._interpreter, name)
-            same = bundled.shape == actual.shape and bundled.zero_point == actual.zero_point
+            same = (bundled.shape, bundled.zero_point, bundled.dtype) == (actual.shape, actual.zero_point, actual.dtype)
             if not same or not np.isclose(bundled.scale, actual.scale, rtol=1e-6, atol=0.0):
                 raise BundleError(
                     f"the model's {name} is not what the manifest says",
@@ -109,6 +109,14 @@ class Scorer:
                     allowed=str(bundled),
                     next_step="publish the bundle again",
                 )
+
+
+def decibels_apart(computed: Features, expected: Features, spec: FrontendSpec) -> float:
+    """The largest difference of two clips' features of ``spec``, in dB also where they are powers."""
+    if spec.decibels:
+        return float(np.abs(computed - expected).max())
+    ratio = np.maximum(computed, spec.log_floor) / np.maximum(expected, spec.log_floor)
+    return float(np.abs(10.0 * np.log10(ratio)).max())
 
 
 def speech_share(clip: Clip) -> float:

@@ -5,6 +5,7 @@
 3. ``device.hardware``   the real microphone, relay, clock and supervisor
 4. ``device.simulated``  the same ports without hardware: WAV files, a timed relay, a manual clock
 5. ``device.service``    the pipeline (the whole door on one screen), the daemon, the commands
+6. ``device.guardian``   a process of its own that owns the relay's pin, and shuts the door whatever becomes of the rest
 
 ``device.ports`` names what the pipeline needs from the world; ``device.errors`` is every way it can fail.
 This file imports nothing, so that each room can be used alone.

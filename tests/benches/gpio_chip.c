@@ -46,8 +46,11 @@ static long ask(int fd, const char *format, ...) {
   va_start(given, format);
   int length = vsnprintf(text, sizeof text, format, given);
   va_end(given);
-  if (send(fd, text, length, MSG_NOSIGNAL) != length) { errno = EIO; return -1; }
-  length = recv(fd, text, sizeof text - 1, 0);
+  long sent;
+  /* A signal does not interrupt a chip's registers. */
+  do sent = send(fd, text, length, MSG_NOSIGNAL); while (sent < 0 && errno == EINTR);
+  if (sent != length) { errno = EIO; return -1; }
+  do length = recv(fd, text, sizeof text - 1, 0); while (length < 0 && errno == EINTR);
   if (length <= 0) { errno = EIO; return -1; }
   text[length] = 0;
   long answer = strtol(text, NULL, 10);

@@ -104,7 +104,8 @@ class GuardianProcess:
         line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         line.settimeout(LONG_SECONDS)
         line.connect(str(self.socket))
-        line.sendall(b"".join(lines))
+        if lines:
+            line.sendall(b"".join(lines))
         return line
 
     def answer(self, *lines: bytes) -> bytes:

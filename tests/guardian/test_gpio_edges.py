@@ -67,9 +67,9 @@ def test_start_pulse_and_stop_are_three_levels_and_no_glitch(
         assert line.recv(64) == b"on 0123abcd 0.300\n"
         assert line.recv(64) == b"off 0123abcd time\n"
     running.send_signal(signal.SIGTERM)
-    running.communicate(timeout=20.0)
+    _, said = running.communicate(timeout=20.0)
     print(place.chip.told())
-    assert running.returncode == 0
+    assert running.returncode == 0, said.decode()
     first, *_ = place.chip.edges
     assert (first.what, first.level) == ("claim", idle), "the idle level is part of the claim, in one step"
     assert place.chip.levels() == [idle, active, idle]

@@ -2,21 +2,24 @@
 
 import io
 import json
+import math
 import random
+import tomllib
 import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from device.errors import BundleError, ConfigError, VoicelatchError
 from device.service.config import Config
 from device.settings import settings_from
-from device.sound.wavfile import parse_wav, read_wav
+from device.sound.wavfile import read_wav
 from device.verdict.manifest import parse_manifest
+from tests.conftest import ROOT
 from tests.fuzz.mutate import mutate
 from tests.fuzz.targets import DEMO, Target, check, targets, wav, without_lists
 
@@ -110,25 +113,36 @@ def test_a_manifest_with_anything_anywhere_is_refused_or_has_the_right_types(
     assert limits.max_clips >= 1
 
 
+SETTINGS: dict[str, Any] = tomllib.loads((ROOT / "systemd/voicelatch.toml").read_text())
+
+
 @FUZZ
-@given(st.dictionaries(st.sampled_from(["relay", "model", "policy", "events", "pin", "x"]), ANYTHING, max_size=4))
-def test_settings_of_any_values_are_made_or_refused(table: dict[str, Any]) -> None:
+@given(st.sampled_from(places(SETTINGS)), ANYTHING)
+@example(("relay", "open_seconds"), 10**400)
+@example(("relay", "pin"), 2 << 20_000)
+@example(("policy", "lock_out_seconds"), math.nan)
+@example(("model", "bundle"), "models\0")
+@example(("relay",), [[2 << 20_000]])
+def test_settings_with_anything_anywhere_are_made_or_refused(path: tuple[Any, ...], value: object) -> None:
     try:
-        told = settings_from(table, Config, where="c")
+        told: Config | ConfigError = settings_from(replaced(SETTINGS, path, value), Config, where="c")
     except ConfigError as error:
         told = error
     # An error shows what it received, but not all of it.
-    assert isinstance(told, Config | ConfigError)
     assert len(str(told)) < 5_000
+    if isinstance(told, ConfigError):
+        return
+    assert 0.2 <= told.relay.open_seconds <= 10.0
+    assert "\0" not in told.model.bundle
 
 
 @pytest.mark.parametrize("declared", [2**31 - 2, 2**32 - 2, 10**6])
-def test_a_wav_file_that_declares_more_than_it_has_takes_no_memory_for_it(declared: int) -> None:
-    content = wav().replace((80).to_bytes(4, "little"), declared.to_bytes(4, "little"))
+def test_a_wav_file_that_declares_more_than_it_has_takes_no_memory_for_it(tmp_path: Path, declared: int) -> None:
+    (tmp_path / "a.wav").write_bytes(wav().replace((80).to_bytes(4, "little"), declared.to_bytes(4, "little")))
     tracemalloc.start()
     try:
         with pytest.raises(VoicelatchError):
-            parse_wav(io.BytesIO(content), size=len(content), where="w")
+            read_wav(tmp_path / "a.wav")
         assert tracemalloc.get_traced_memory()[1] < 500_000
     finally:
         tracemalloc.stop()

@@ -103,6 +103,17 @@ def test_a_pair_is_made_once_private_to_its_owner_and_read_back(tmp_path: Path) 
     assert "b'" not in repr(read_signer(folder / PRIVATE_FILE).sign)
 
 
+def test_a_key_that_appears_meanwhile_is_not_overwritten_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / PRIVATE_FILE).write_text("somebody was faster")
+    monkeypatch.setattr("training.keys.os.path.lexists", lambda _path: False)
+    with pytest.raises(StateError, match="no keys were made"):
+        make_keys(tmp_path)
+    assert (tmp_path / PRIVATE_FILE).read_text() == "somebody was faster"
+    assert [each.name for each in tmp_path.iterdir()] == [PRIVATE_FILE]
+
+
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
 def test_a_private_key_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
     make_keys(tmp_path)

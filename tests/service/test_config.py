@@ -55,11 +55,23 @@ def test_all_problems_are_in_one_report_with_suggestions(tmp_path: Path) -> None
         ("[relay]\npin = true", "expected int"),
         ("[relay]\npin = 17\nopen_seconds = 0.0", "relay.open_seconds"),
         ('[relay]\npin = 17\npin_factory = "lgpoi"', "did you mean 'lgpio'"),
+        ('[relay]\npin = 17\nguardian = "relay.sock"', "relay.guardian"),
+        ('[relay]\npin = 17\npin_factory = "native"', "relay.pin_factory"),
+        ("[relay]\npin = 17\nopen_seconds = 5.0\nmax_on_seconds = 4.0", "relay.open_seconds"),
+        ("[relay]\npin = 17\nmax_on_seconds = 31.0", "relay.max_on_seconds"),
+        ("[relay]\npin = 17\nmin_gap_seconds = -1.0", "relay.min_gap_seconds"),
+        ("[relay]\npin = 17\nopen_seconds = 4.5", "policy.cool_down_seconds"),
     ],
 )
 def test_a_value_out_of_range_names_its_key(tmp_path: Path, line: str, named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         read_config(write(tmp_path, f'{line}\n[model]\nbundle = "models"\n'))
+
+
+@pytest.mark.parametrize("line", ["open_seconds = 9.0", 'pin_factory = "native"'])
+def test_a_daemon_that_drives_the_pin_itself_has_no_guardian_s_limits(tmp_path: Path, line: str) -> None:
+    text = f'[relay]\npin = 17\nguardian = ""\n{line}\n[model]\nbundle = "models"\n'
+    assert read_config(write(tmp_path, text)).relay.guardian == ""
 
 
 def test_a_missing_or_broken_file_is_a_clear_error(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@
 4. ``device.simulated``  the same ports without hardware: WAV files, a timed relay, a manual clock
 5. ``device.service``    the pipeline (the whole door on one screen), the daemon, the commands
 6. ``device.guardian``   a process of its own that owns the relay's pin, and shuts the door whatever becomes of the rest
+7. ``device.replay``     prints of what was heard lately: a recording that is played again opens nothing
 
 ``device.ports`` names what the pipeline needs from the world; ``device.errors`` is every way it can fail.
 This file imports nothing, so that each room can be used alone.

@@ -78,6 +78,12 @@ class RelayError(VoicelatchError, OSError):
     exit_code = 69
 
 
+class ButtonError(VoicelatchError, OSError):
+    """The button's pin could not be claimed."""
+
+    exit_code = 69
+
+
 class DataError(VoicelatchError, ValueError):
     """Recordings are missing, unusable, too short, or would leak across a split."""
 

@@ -81,6 +81,15 @@ class Relay(Protocol):
     def close(self) -> None: ...
 
 
+class Button(Protocol):
+    """A push-button at the door. ``pressed_at_seconds`` is the monotonic time of the last press, None before the
+    first; a button that is held down was pressed once. ``close`` is idempotent."""
+
+    def pressed_at_seconds(self) -> float | None: ...
+
+    def close(self) -> None: ...
+
+
 class Clock(Protocol):
     """Time, passed in. ``monotonic_seconds`` never goes back; ``wall_time`` is aware (has a time zone)."""
 

@@ -21,8 +21,9 @@ import numpy as np
 import soundfile
 
 from device.errors import DataError, StateError
-from device.replay.likeness import likeness
-from device.replay.prints import Print, PrintSpec, print_of, sound_of
+from device.replay.guard import ReplayDetector
+from device.replay.memory import ReplayMemory
+from device.replay.prints import Print
 from device.sound.pcm import SAMPLE_RATE_HZ, Clip
 from training.corpus.measures import as_heard
 from training.effects import Sound, to_sound
@@ -30,7 +31,7 @@ from training.metrics import clopper_pearson_upper, threshold_at_far
 from training.replay_paths import Place, at_the_door, played_again, said_again
 
 FAR = 0.01
-MEMORY_CLIPS = 200
+MEMORY = 150
 LONGEST_SECONDS, SHORTEST_SECONDS = 7.0, 1.5
 # Words of the same label by different people, this many joined to a sentence.
 WORDS_A_SENTENCE = 5
@@ -72,7 +73,7 @@ def study(pack: Path, *, seed: int, each: int, say: Callable[[str], None]) -> di
         "threshold": threshold,
         "threshold_of_each_kind": kinds,
         "target_false_alarm_rate": FAR,
-        "memory_clips": MEMORY_CLIPS,
+        "memory_utterances": MEMORY,
         "chosen": _figures(chosen, threshold),
         "reported": _figures(reported, threshold),
         # Where the threshold would be if it were chosen on the reported half itself: to compare, not to quote.
@@ -134,54 +135,66 @@ def _joined_words(pack: Path, name: str, rows: Sequence[Row], *, each: int) -> l
 
 
 def _scores(half: Half, rng: np.random.Generator, say: Callable[[str], None]) -> Scores:
-    """The best match in a memory of 200 clips, of every trial, by kind."""
-    spec = PrintSpec()
-    stored = [_prints(at_the_door(each.sound, half.first, rng), spec) for each in half.spoken]
+    """The best match in a memory of utterances, of every trial, by kind."""
+    stored = [at_the_door(each.sound, half.first, rng) for each in half.spoken]
+    prints = [_remembered(clips) for clips in stored]
     scores: Scores = {kind: [] for kind in (*FALSE_ALARMS, "replayed", *(f"replayed at {s:g}" for s in SPEEDS))}
     for index, each in enumerate(half.spoken):
-        if not stored[index]:
+        if not prints[index]:
             continue
-        memory = _memory(half.spoken, stored, index, rng)
-        own = stored[index]
-        others = [one for one in memory if not any(one is mine for mine in own)]
+        memory = _memory(half.spoken, prints, index, rng)
+        # Without this sentence: the room it leaves is not filled, which is one utterance less in 150.
+        others = memory[len(prints[index]) :]
+        again = at_the_door(said_again(each.sound, rng), half.later, rng)
+        once = at_the_door(each.sound, half.later, rng)
+        _add(scores["said again"], again, memory)
+        _add(scores["another sentence"], once, others)
         same_text = [
             one
-            for other, prints in zip(half.spoken, stored, strict=True)
+            for other, heard in zip(half.spoken, prints, strict=True)
             if each.text and other.text == each.text and other.speaker != each.speaker
-            for one in prints
+            for one in heard
         ]
-        again = _prints(at_the_door(said_again(each.sound, rng), half.later, rng), spec)
-        once = _prints(at_the_door(each.sound, half.later, rng), spec)
-        _add(scores["said again"], again, memory, spec)
-        _add(scores["another sentence"], once, others, spec)
         if same_text:
-            _add(scores["the same sentence by somebody else"], once, same_text, spec)
+            _add(scores["the same sentence by somebody else"], once, same_text[:MEMORY])
         for kind, speed in (("replayed", 1.0), *((f"replayed at {s:g}", s) for s in SPEEDS)):
             sound = played_again(each.sound, half.replayed, rng, speed=speed)
-            _add(scores[kind], _prints(at_the_door(sound, half.replayed, rng), spec), memory, spec)
+            _add(scores[kind], at_the_door(sound, half.replayed, rng), memory)
         if index % 50 == 0:
             say(f"{index} of {len(half.spoken)} sentences")
     return scores
 
 
 def _memory(
-    spoken: Sequence[Spoken], stored: Sequence[list[Print]], index: int, rng: np.random.Generator
+    spoken: Sequence[Spoken], prints: Sequence[list[Print]], index: int, rng: np.random.Generator
 ) -> list[Print]:
-    """What the door remembers: this sentence, the same person's others, and whoever else until it is full."""
+    """What the door remembers: this sentence first, the same person's others, and whoever else until it is full."""
     near = [i for i, other in enumerate(spoken) if other.speaker == spoken[index].speaker and i != index]
     far = [i for i, other in enumerate(spoken) if other.speaker != spoken[index].speaker]
     order = [index, *near, *rng.permutation(far).tolist()]
-    return [one for i in order for one in stored[i]][:MEMORY_CLIPS]
+    return [one for i in order for one in prints[i]][:MEMORY]
 
 
-def _prints(clips: Sequence[Clip], spec: PrintSpec) -> list[Print]:
-    return [print_of(sound_of(clip), spec) for clip in clips]
+def _detector(memory: Sequence[Print]) -> ReplayDetector:
+    detector = ReplayDetector(memory=ReplayMemory(keep_seconds=3600.0, most_utterances=MEMORY + 10))
+    for one in memory:
+        detector.memory.add(one, now_seconds=0.0)
+    return detector
 
 
-def _add(scores: list[float], heard: Sequence[Print], memory: Sequence[Print], spec: PrintSpec) -> None:
+def _remembered(clips: Sequence[Clip]) -> list[Print]:
+    """What the door's own detector keeps of these clips."""
+    detector = _detector([])
+    for clip in clips:
+        detector.hear(clip, now_seconds=0.0)
+    return detector.memory.prints(now_seconds=0.0)
+
+
+def _add(scores: list[float], clips: Sequence[Clip], memory: Sequence[Print]) -> None:
     """A visit is taken for a replay when any of its clips is; one in which the door hears no clip is no trial."""
-    if heard:
-        scores.append(max(float(likeness(one, memory, spec).max(initial=0.0)) for one in heard))
+    if clips:
+        detector = _detector(memory)
+        scores.append(max(detector.hear(clip, now_seconds=0.0).likeness for clip in clips))
 
 
 def _figures(scores: Scores, threshold: float) -> dict[str, Any]:
@@ -216,7 +229,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "replay-study", help=text, description=text, epilog=f"Example: {example}"
     )
     parser.add_argument("pack", type=Path, help="a folder with manifest.csv")
-    parser.add_argument("--sentences", type=int, default=4, help="of each speaker, at most (default: 4)")
+    parser.add_argument("--sentences", type=int, default=3, help="of each speaker, at most (default: 3)")
     parser.add_argument("--seed", type=int, default=7, help="decides every draw (default: 7)")
     parser.add_argument("--json", type=Path, default=None, help="also write the figures here")
     parser.set_defaults(action=_command)

@@ -6,18 +6,21 @@ from dataclasses import dataclass, field
 
 from device.replay.likeness import likeness
 from device.replay.memory import ReplayMemory
-from device.replay.prints import PrintSpec, print_of, sound_of
-from device.sound.pcm import Clip
+from device.replay.prints import Print, PrintSpec, print_of, sound_of
+from device.sound.pcm import SAMPLE_RATE_HZ, Clip
 
 # Measured by ``python -m training replay-study``: 1 % of second takes are at least so alike.
-THRESHOLD = 11.0
+THRESHOLD = 16.5
 # How far back a visit reaches when it opens: the policy's clips and the pauses between them.
 VISIT_SECONDS = 30.0
+# The clips of one utterance are joined while they fit in this, so that a recording cut elsewhere still overlaps.
+JOINED_SECONDS = 6.0
+LONGEST_GAP_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``likeness`` of the most similar of ``compared`` remembered clips; ``replayed`` when it reached ``threshold``."""
+    """``likeness`` to the most similar of ``compared`` remembered utterances; a replay when it is ``threshold``."""
 
     likeness: float
     threshold: float
@@ -29,6 +32,14 @@ class Comparison:
         return not self.likeness < self.threshold
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Utterance:
+    """What was heard of the utterance in progress, as the memory's last entry holds it."""
+
+    heard: Print
+    started_at_seconds: float
+
+
 @dataclass(slots=True, kw_only=True)
 class ReplayDetector:
     """Compares and remembers, in :meth:`hear`; ``threshold`` is that of :func:`~device.replay.likeness.likeness`."""
@@ -36,15 +47,34 @@ class ReplayDetector:
     memory: ReplayMemory
     threshold: float = THRESHOLD
     spec: PrintSpec = field(default_factory=PrintSpec)
+    _current: _Utterance | None = None
 
     def hear(self, clip: Clip, *, now_seconds: float) -> Comparison:
-        """Compare a clip with what was heard before it, then remember it. ``now_seconds`` is of the calendar."""
+        """Compare a clip with what was heard before it, then remember it. ``now_seconds`` is monotonic.
+
+        The clip alone is compared with everything, the utterance as far as it has come with everything but itself.
+        """
         heard = print_of(sound_of(clip), self.spec)
         others = self.memory.prints(now_seconds=now_seconds)
-        scores = likeness(heard, others, self.spec)
-        self.memory.add(heard, now_seconds=now_seconds)
-        return Comparison(float(scores.max(initial=0.0)), self.threshold, len(others))
+        score = float(likeness(heard, others, self.spec).max(initial=0.0))
+        joined = self._joined(clip, heard, last=others[-1] if others else None)
+        if joined is not None:
+            score = max(score, float(likeness(joined.heard, others[:-1], self.spec).max(initial=0.0)))
+        self._current = joined or _Utterance(heard, clip.started_at_seconds)
+        self.memory.add(self._current.heard, now_seconds=now_seconds, instead_of_last=joined is not None)
+        return Comparison(score, self.threshold, len(others))
 
     def opened(self, *, now_seconds: float) -> None:
         """The visit in progress opened the door: its prints are those worth stealing."""
         self.memory.mark_opened(since_seconds=now_seconds - VISIT_SECONDS)
+
+    def _joined(self, clip: Clip, heard: Print, *, last: Print | None) -> _Utterance | None:
+        current = self._current
+        if current is None or clip.index == 0 or current.heard is not last:
+            return None
+        away_seconds = clip.started_at_seconds - current.started_at_seconds
+        gap_frames = round(away_seconds / self.spec.frame_seconds) - current.heard.frames
+        too_long = (away_seconds + len(sound_of(clip)) / SAMPLE_RATE_HZ) > JOINED_SECONDS + 1e-6
+        if too_long or not 0 <= gap_frames * self.spec.frame_seconds <= LONGEST_GAP_SECONDS:
+            return None
+        return _Utterance(current.heard.followed_by(heard, gap_frames=gap_frames), current.started_at_seconds)

@@ -3,9 +3,9 @@
 The idea is Haitsma and Kalker's (A Highly Robust Audio Fingerprinting System, ISMIR 2002): keep only signs of local
 contrasts, and find the offset at which two signs agree too often for chance. Their bands are too coarse here: a person
 who says a sentence again agrees in them. What nobody repeats is the fine course of the pitch, so this print looks at
-narrow bins, in which the harmonics of a voice stand out: the contrast of a bin against its neighbours within 50 Hz,
-every 40 ms. A level, a microphone's colour and a steady hum vanish from it; an echo and moderate noise blur it.
-A print is not audio: 2 kB for 3 s, without levels, phases, or anything above 3.5 kHz.
+narrow bins, in which the harmonics of a voice stand out: the contrast of a bin against its neighbours within 31 Hz,
+over 0.4 s, every 40 ms. A level, a microphone's colour and a steady hum vanish from it; an echo and moderate noise blur
+it. A print is not audio: 2 kB for 3 s, without levels, phases, or anything above 3.5 kHz.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class PrintSpec:
     """Constants of a print. Every ``bin_step``-th bin from ``low_hz`` to ``high_hz`` is compared with the mean of the
     ``half_width_bins`` on either side; a frame ``silent_below_db`` under the loudest says nothing."""
 
-    window_samples: int = 2048
+    window_samples: int = 6144
     hop_samples: int = 640
     low_hz: float = 200.0
     high_hz: float = 3500.0
-    bin_step: int = 2
-    half_width_bins: int = 6
+    bin_step: int = 6
+    half_width_bins: int = 12
     silent_below_db: float = 35.0
 
     @property
@@ -64,6 +64,14 @@ class Print:
     @property
     def frames(self) -> int:
         return len(self.sounding)
+
+    def followed_by(self, later: Print, *, gap_frames: int) -> Print:
+        """This print and a ``later`` one as one, with ``gap_frames`` frames between them that say nothing."""
+        gap = np.zeros((gap_frames, self.packed.shape[1]), np.uint8)
+        return Print(
+            np.concatenate([self.packed, gap, later.packed]),
+            np.concatenate([self.sounding, np.zeros(gap_frames, np.bool_), later.sounding]),
+        )
 
     def signs(self, bins: int) -> Signs:
         """int8 ``(frames, bins)``: +1 and -1, and 0 throughout a silent frame."""

@@ -10,18 +10,18 @@ from device.settings import one_of, within
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayConfig:
-    """``most_clips`` prints of at most ``keep_hours`` are compared with each clip; a likeness of ``threshold`` is a
-    replay. ``keep_on_disk``: they outlive a restart, in the state directory."""
+    """Each clip is compared with ``most_utterances`` at most, none older than ``keep_hours``; a likeness of
+    ``threshold`` is a replay. ``keep_on_disk``: they outlive a restart, in the state directory."""
 
     enabled: bool = True
     keep_hours: float = 24.0
-    most_clips: int = 200
+    most_utterances: int = 150
     threshold: float = THRESHOLD
     keep_on_disk: bool = False
 
     def __post_init__(self) -> None:
         within("replay.keep_hours", self.keep_hours, 0.01, 24.0 * 31)
-        within("replay.most_clips", self.most_clips, 10, 2000)
+        within("replay.most_utterances", self.most_utterances, 10, 2000)
         within("replay.threshold", self.threshold, 5.0, 100.0)
 
 

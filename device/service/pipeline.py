@@ -1,15 +1,17 @@
-"""The whole door on one screen: microphone -> frames -> speech -> clips -> score -> decision -> relay -> events."""
+"""The door on one screen: microphone -> frames -> speech -> clips -> score -> decision -> guards -> relay -> events."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from device.ports import Clock, Event, EventSink, Microphone, Relay, SpeechDetector
 from device.sound.pcm import Clip, Frame, Gap, level_dbfs
 from device.sound.segmenter import Segmenter, UtteranceEnded, UtteranceStarted
-from device.verdict.policy import PolicySpec, PolicyState, forget, judge
+from device.verdict.guards import Finding, Guard, Keeper, KeepsNothing
+from device.verdict.policy import PolicySpec, PolicyState, forget, judge, withhold
 from device.verdict.values import Decision, Score
 
 
@@ -24,7 +26,8 @@ class Door:
     """One door. Call :meth:`step` for ever.
 
     ``open_seconds`` is how long an accepted voice holds the latch; a clip that is ``max_age_seconds`` old when it has
-    been scored never opens (nobody may still be there). Any exception leaves the relay off and is passed on.
+    been judged never opens (nobody may still be there). ``guards`` may withhold an opening, ``keeper`` keeps clips if
+    asked, ``serves`` names bundle and configuration in each decision. Any exception leaves the relay off, passed on.
     """
 
     microphone: Microphone
@@ -37,6 +40,9 @@ class Door:
     events: EventSink
     open_seconds: float
     max_age_seconds: float = 2.0
+    guards: Sequence[Guard] = ()
+    keeper: Keeper = field(default_factory=KeepsNothing)
+    serves: Mapping[str, object] = field(default_factory=dict)
     state: PolicyState = field(default_factory=PolicyState)
     relay_off_due_seconds: float = math.inf
 
@@ -70,22 +76,32 @@ class Door:
                     self.tell("silence", speech_seconds=round(each.speech_seconds, 2), clips=each.clips)
 
     def decide(self, clip: Clip) -> None:
-        """Clip -> score -> decision -> relay. The only place that opens the door."""
-        score = self.scorer.score(clip)
+        """Clip -> score -> decision -> guards -> relay. The only place that opens the door."""
+        score, before = self.scorer.score(clip), self.state
+        self.state, decision = judge(self.policy, before, score, now_seconds=clip.ended_at_seconds)
+        found = [guard.look(clip, decision) for guard in self.guards]
+        against = next((each for each in found if each.objection is not None), Finding())
+        if against.objection is not None:
+            self.state, decision = withhold(self.policy, before, decision, outcome=against.objection,
+                                            reason=against.reason, now_seconds=clip.ended_at_seconds)  # fmt: skip
         age_seconds = self.clock.monotonic_seconds() - clip.ended_at_seconds
         if not age_seconds <= self.max_age_seconds:
-            self.state = forget(self.state)
+            self.state = forget(before)
             self.tell("stale", age_seconds=round(age_seconds, 2))
             return
-        self.state, decision = judge(self.policy, self.state, score, now_seconds=clip.ended_at_seconds)
         if decision.opens:
             self.relay.pulse(open_seconds=self.open_seconds)
             # A second opening while the latch is held does not lengthen the first, as with the relay itself.
             due_seconds = self.clock.monotonic_seconds() + self.open_seconds
             self.relay_off_due_seconds = min(self.relay_off_due_seconds, due_seconds)
-        self.tell("decision", **self.describe(clip, score, decision), latency_seconds=round(age_seconds, 3))
+        told = {key: value for each in found for key, value in each.told.items()} | {
+            "latency_seconds": round(age_seconds, 3), "kept_clip": self.keeper.keep(clip, decision), **self.serves
+        }  # fmt: skip
+        self.tell("decision", **self.describe(clip, score, decision), **told)
         if decision.opens:
             self.tell("relay_on", resident=decision.resident, open_seconds=self.open_seconds)
+        if against.objection is not None:
+            self.tell(against.objection.value, resident=decision.resident, reason=against.reason, **against.told)
 
     def end_pulse(self) -> None:
         """The relay ends its own pulse; this is the second pair of eyes."""
@@ -113,6 +129,8 @@ class Door:
             "cosines": {each.resident: round(each.cosine, 3) for each in score.residents},
             "open_llr": round(self.policy.open_llr, 3),
             "refuse_llr": round(self.policy.refuse_llr, 3),
+            "refused_visits": self.state.refusals,
+            "locked_seconds": max(0.0, round(self.state.locked_until_seconds - clip.ended_at_seconds, 1)),
             "speech_seconds": round(clip.speech_seconds, 2),
             "filled": clip.filled,
             "level_dbfs": round(level_dbfs(clip.samples), 1),

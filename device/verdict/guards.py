@@ -30,3 +30,16 @@ class Guard(Protocol):
 
 
 JUDGED = frozenset({Outcome.OPEN, Outcome.SAY_MORE, Outcome.REFUSE})
+
+
+class Keeper(Protocol):
+    """Keeps a judged clip if anybody asked for that; returns its name, empty where it is not kept. Never raises."""
+
+    def keep(self, clip: Clip, decision: Decision) -> str: ...
+
+
+class KeepsNothing:
+    """:class:`Keeper` of a door that was not asked to keep audio."""
+
+    def keep(self, _clip: Clip, _decision: Decision) -> str:
+        return ""

@@ -20,6 +20,7 @@ ONLY_IN = {
 # room -> the device rooms it may import from
 MAY = {
     "device/sound": ("device.sound", "device.errors"),
+    "device/replay": ("device.replay", "device.sound", "device.errors"),
     "device/verdict": ("device.verdict", "device.sound", "device.errors"),
     "device/hardware": (
         "device.ports",

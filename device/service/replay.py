@@ -1,0 +1,98 @@
+"""The guard against a recording of a resident: :mod:`device.replay` at the door, and its memory on the disk."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from device.errors import StateError
+from device.ports import Clock
+from device.replay.guard import ReplayDetector
+from device.replay.memory import ReplayMemory
+from device.service.background import Background
+from device.service.guard_settings import ReplayConfig
+from device.sound.pcm import Clip
+from device.verdict.guards import JUDGED, Finding
+from device.verdict.values import Decision, Outcome
+
+_LOG = logging.getLogger(__name__)
+NAME = "replay.npz"
+SAVE_EVERY_SECONDS = 30.0
+MOST_BYTES = 64_000_000
+
+
+def make_memory(config: ReplayConfig) -> ReplayMemory:
+    """An empty memory of the configured size."""
+    return ReplayMemory(keep_seconds=3600.0 * config.keep_hours, most_utterances=config.most_utterances)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayFile:
+    """The memory in a file. What cannot be read or written is said and done without: the memory is then only in RAM."""
+
+    path: Path
+    background: Background
+
+    def load(self, memory: ReplayMemory, clock: Clock) -> None:
+        """Take up what an earlier process left."""
+        try:
+            if not self.path.exists():
+                return
+            if self.path.stat().st_size > MOST_BYTES:
+                raise StateError("the replay memory is too large", where=str(self.path), allowed=f"{MOST_BYTES} bytes")
+            with np.load(self.path, allow_pickle=False) as arrays:
+                away_seconds = clock.wall_time().timestamp() - float(arrays["saved_at"])
+                memory.take_arrays(
+                    {name: arrays[name] for name in arrays.files},
+                    now_seconds=clock.monotonic_seconds(),
+                    away_seconds=away_seconds,
+                )
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            _LOG.error("the replay memory in %s cannot be used and begins anew: %s", self.path, error)
+
+    def save(self, memory: ReplayMemory, clock: Clock) -> None:
+        """Write it, soon and in the background."""
+        arrays = memory.to_arrays(now_seconds=clock.monotonic_seconds())
+        saved_at = np.float64(clock.wall_time().timestamp())
+
+        def write() -> None:
+            content = io.BytesIO()
+            np.savez_compressed(content, allow_pickle=False, saved_at=saved_at, **arrays)
+            fresh = self.path.with_name(f".{self.path.name}.new")
+            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            with open(descriptor, "wb") as file:
+                file.write(content.getvalue())
+            os.replace(fresh, self.path)
+
+        self.background.submit(write)
+
+
+@dataclass(slots=True)
+class ReplayGuard:
+    """A :class:`~device.verdict.guards.Guard`: what this door has heard before opens it no more."""
+
+    detector: ReplayDetector
+    clock: Clock
+    file: ReplayFile | None = None
+    _saved_at_seconds: float = field(default=float("-inf"), init=False)
+
+    def look(self, clip: Clip, decision: Decision) -> Finding:
+        now = self.clock.monotonic_seconds()
+        found = self.detector.hear(clip, now_seconds=now)
+        if decision.opens and not found.replayed:
+            self.detector.opened(now_seconds=now)
+        if self.file is not None and (decision.opens or now - self._saved_at_seconds >= SAVE_EVERY_SECONDS):
+            self._saved_at_seconds = now
+            self.file.save(self.detector.memory, self.clock)
+        told = {"replay_likeness": round(found.likeness, 2), "replay_threshold": found.threshold,
+                "replay_compared": found.compared}  # fmt: skip
+        if not found.replayed or decision.outcome not in JUDGED:
+            return Finding(told=told)
+        reason = f"a recording of what was heard here before: {found.likeness:.1f} >= {found.threshold:.1f}"
+        return Finding(told=told, objection=Outcome.REPLAY, reason=reason)

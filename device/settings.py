@@ -70,7 +70,7 @@ def _build(table: Mapping[str, Any], kind: type[Settings], prefix: str, problems
         if key not in fields:
             near = difflib.get_close_matches(key, fields, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(sorted(fields))}"
-            problems.append(f"{prefix}{key[:80]}: unknown key; {hint}")
+            problems.append(f"{prefix}{_written(key[:80])}: unknown key; {hint}")
         elif dataclasses.is_dataclass(types[key]):
             if isinstance(value, Mapping):
                 values[key] = _build(value, typing.cast("type[Any]", types[key]), f"{prefix}{key}.", problems)
@@ -98,8 +98,8 @@ def _value(value: Any, kind: Any, key: str, problems: list[str]) -> Any:
     if number and not -LARGEST <= value <= LARGEST:
         problems.append(f"{key}: expected a number of at most {LARGEST:g} either way, received {_shown(value)}")
         return None
-    if kind is str and isinstance(value, str) and "\0" in value:
-        problems.append(f"{key}: a NUL character, which no path or name can hold")
+    if kind is str and isinstance(value, str) and ("\0" in value or _written(value) != value):
+        problems.append(f"{key}: a NUL or half a character, which no path or name can hold")
         return None
     if kind is float and number:
         return float(value)
@@ -127,6 +127,11 @@ class _Short(reprlib.Repr):
 
     def repr_int(self, x: int, level: int) -> str:
         return super().repr_int(x, level) if abs(x) <= LARGEST else f"a number of {x.bit_length()} bits"
+
+
+def _written(text: str) -> str:
+    """What can be written as UTF-8: JSON can name halves of characters, at which writing an event would fail."""
+    return text.encode("utf-8", errors="backslashreplace").decode("utf-8")
 
 
 def _shown(value: Any) -> str:

@@ -34,7 +34,9 @@ def test_no_pickle_is_read_anywhere(path: Path) -> None:
             for key, value in allowed.items():
                 assert isinstance(value, ast.Constant)
                 assert value.value is (key == "weights_only")
-            assert called not in ("np.load", "numpy.load") or name(path).startswith("training/"), "use npz_arrays"
+            # NumPy's default is False as well; on the door it is said.
+            at_the_door = name(path).startswith("device/")
+            assert called not in ("np.load", "numpy.load") or "allow_pickle" in allowed or not at_the_door
             assert called != "torch.load" or "weights_only" in allowed
             assert called not in ("eval", "exec", "np.lib.format.read_array", "yaml.load")
 

@@ -178,7 +178,7 @@ def _own_words(verdict: Verdict, path: Path, number: int, link: Link) -> None:
     kind = str(link.told.get("kind", ""))
     told = {key: value for key, value in link.told.items() if key not in ("time", "kind", "at_seconds")}
     place = Place(path, number, f"the log itself says {kind} at {link.told.get('time')}: {dump(told)}")
-    if kind in BREAKS:
+    if kind in BREAKS or link.told.get("problems_before"):
         verdict.problems.append(place)
     elif kind in NOTES:
         verdict.notes.append(place)

@@ -1,4 +1,4 @@
-"""The door's commands: ``voicelatch run | check | status | use | demo | bench | microphones | relay | relay-off``."""
+"""The door's commands, such as ``voicelatch run``; ``voicelatch --help`` lists them all."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from device.errors import StateError, VoicelatchError
 from device.ports import Clock, EventSink, Microphone, Relay
 from device.service import demo
 from device.service.config import Config, EventsConfig, read_config
+from device.service.events_command import add_parser as add_events
+from device.service.forget import add_parser as add_forget
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 not as expected, 2 wrong command line, 65 unusable bundle or sound, "
@@ -24,28 +26,35 @@ CONFIG_HELP = "a TOML file; see systemd/voicelatch.toml"
 _LOG = logging.getLogger(__name__)
 
 
-def _events(config: EventsConfig) -> EventSink:
+def _events(config: EventsConfig, state: Path | None) -> EventSink:
     from device.service.events import FileEvents, StreamEvents
+    from device.service.where import events_path
 
-    if not config.path:
+    if not config.path and state is None:
         return StreamEvents()
-    return FileEvents(Path(config.path), max_bytes=round(config.max_megabytes * 1_000_000))
+    # Where no path is named the journal has everything as well: it cannot be rewritten with the daemon's rights.
+    copy = None if config.path else StreamEvents()
+    path = events_path(config, state or Path())
+    return FileEvents(path, max_bytes=round(config.max_megabytes * 1_000_000), copy=copy)
 
 
 def _run(arguments: argparse.Namespace) -> int:
     from device.hardware.clock import SystemClock
     from device.hardware.supervisor import SystemdSupervisor
     from device.service.daemon import Hardware, Wishes, build_door, reload_door, serve, shut
+    from device.service.extras import make_extras
     from device.service.status import StatusFile, runtime_folder
+    from device.service.trust import state_folder
 
-    config = read_config(arguments.config)
+    config, state = read_config(arguments.config), state_folder(None)
     clock = SystemClock()
     wishes = Wishes()
     wishes.install()
+    extras = make_extras(config, clock, state=state, simulate=arguments.simulate)
     microphone, relay = _simulated(arguments.wav, clock) if arguments.simulate else _real(config, clock)
     hardware = Hardware(microphone=microphone, relay=relay, clock=clock,
-                        supervisor=SystemdSupervisor.from_environment(), events=_events(config.events),
-                        status=StatusFile(runtime_folder(arguments.runtime_dir)))  # fmt: skip
+                        supervisor=SystemdSupervisor.from_environment(), events=_events(config.events, state),
+                        status=StatusFile(runtime_folder(arguments.runtime_dir)), extras=extras)  # fmt: skip
     try:
         hardware.status.starting()
         door = build_door(config, hardware)
@@ -236,6 +245,8 @@ def build_parser() -> argparse.ArgumentParser:
     add_config(relay)
     add_config(add("relay-off", _relay_off, "Drive the pin off; run after any death of the daemon.",
                    "python -m device relay-off --config /etc/voicelatch/voicelatch.toml"))  # fmt: skip
+    add_events(commands)
+    add_forget(commands)
     return parser
 
 

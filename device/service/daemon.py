@@ -12,6 +12,7 @@ from types import FrameType
 from device.errors import VoicelatchError
 from device.ports import Clock, EventSink, Microphone, Relay, Supervisor
 from device.service.config import Config, policy_for, read_config
+from device.service.extras import Extras, config_digest, guards_for, keeper_for
 from device.service.pipeline import Door
 from device.service.status import StatusFile, in_short
 from device.service.trust import trust_of
@@ -48,7 +49,7 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hardware:
-    """The ports of one door, real or simulated, and where the daemon's status is told (by default nowhere)."""
+    """The ports of one door, real or simulated, its extras, and where its status is told (by default nowhere)."""
 
     microphone: Microphone
     relay: Relay
@@ -56,6 +57,7 @@ class Hardware:
     supervisor: Supervisor
     events: EventSink
     status: StatusFile = field(default_factory=lambda: StatusFile(None))
+    extras: Extras = field(default_factory=Extras)
 
 
 def build_door(config: Config, hardware: Hardware) -> Door:
@@ -74,6 +76,10 @@ def build_door(config: Config, hardware: Hardware) -> Door:
         microphone=hardware.microphone, detector=WebRtcDetector(bundle.vad), segmenter=Segmenter(bundle.segmenter),
         scorer=scorer, policy=policy_for(bundle, config.policy), relay=hardware.relay, clock=hardware.clock,
         events=hardware.events, open_seconds=config.relay.open_seconds,
+        guards=guards_for(config, hardware.extras, hardware.clock, bundle.residents),
+        keeper=keeper_for(config, hardware.extras, hardware.clock),
+        serves={"bundle": bundle.name, "bundle_sequence": bundle.sequence, "bundle_digest": verified.digest,
+                "config_digest": config_digest(config)},
     )  # fmt: skip
     trust.remember(bundle, digest=verified.digest)
     # Last, when nothing can be refused any more: the status names what serves, not what was tried.
@@ -86,7 +92,8 @@ def build_door(config: Config, hardware: Hardware) -> Door:
 def reload_door(door: Door, config_path: Path, hardware: Hardware) -> None:
     """Read configuration and bundle again. When either is bad the old door stays in service, and an event says why.
 
-    The microphone, the pin and the event file are not reopened: changing them takes a restart. A lock-out survives.
+    The microphone, the pins, the event file and the replay memory's size and file stay: changing them takes a restart.
+    A lock-out survives, and so does what was heard.
     """
     hardware.supervisor.reloading()
     try:
@@ -103,6 +110,7 @@ def reload_door(door: Door, config_path: Path, hardware: Hardware) -> None:
     else:
         door.detector, door.segmenter, door.scorer = fresh.detector, fresh.segmenter, fresh.scorer
         door.policy, door.open_seconds = fresh.policy, fresh.open_seconds
+        door.guards, door.keeper, door.serves = fresh.guards, fresh.keeper, fresh.serves
         door.state = forget(door.state)
         hardware.status.reloaded(at=hardware.clock.wall_time())
         door.tell("reloaded")
@@ -149,3 +157,4 @@ def shut(hardware: Hardware) -> None:
         finally:
             hardware.status.stopped()
             hardware.events.close()
+            hardware.extras.close(hardware.clock)

@@ -21,7 +21,8 @@ from device.simulated.relay import SimulatedRelay
 from device.simulated.supervisor import RecordedSupervisor
 from tests.conftest import ROOT
 
-COMMANDS = ("run", "check", "status", "use", "demo", "bench", "microphones", "relay", "relay-off")
+COMMANDS = ("run", "check", "status", "use", "demo", "bench", "microphones", "relay", "relay-off",
+            "events", "forget")  # fmt: skip
 
 
 @pytest.fixture

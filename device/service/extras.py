@@ -1,0 +1,114 @@
+"""What a door has besides ears and a latch: a button, a memory of recordings, a folder for its state."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from device.errors import ConfigError
+from device.ports import Button, Clock
+from device.replay.guard import ReplayDetector
+from device.replay.memory import ReplayMemory
+from device.service.background import Background
+from device.service.config import Config
+from device.service.guard_settings import ReplayConfig
+from device.service.privacy import CLIPS, ClipKeeper
+from device.service.replay import NAME, ReplayFile, ReplayGuard, make_memory
+from device.service.schedule import Schedule, check_people
+from device.service.second_factor import SecondFactor
+from device.verdict.guards import Guard, Keeper, KeepsNothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extras:
+    """Made once at start, kept over reloads. ``state``: the state directory, None without one."""
+
+    state: Path | None = None
+    button: Button | None = None
+    background: Background = field(default_factory=Background)
+    memory: ReplayMemory = field(default_factory=lambda: make_memory(ReplayConfig()))
+    replay_file: ReplayFile | None = None
+
+    def close(self, clock: Clock) -> None:
+        """Write what is to outlive the process, and let the button go."""
+        try:
+            if self.button is not None:
+                self.button.close()
+        finally:
+            if self.replay_file is not None:
+                self.replay_file.save(self.memory, clock)
+            self.background.close()
+
+
+def make_extras(config: Config, clock: Clock, *, state: Path | None, simulate: bool) -> Extras:
+    """What the configuration asks for. Raises :class:`ConfigError` for what needs a state directory and has none,
+    :class:`~device.errors.ButtonError` where the button is not to be had."""
+    background, memory, replay_file = Background(), make_memory(config.replay), None
+    if config.replay.enabled and config.replay.keep_on_disk:
+        replay_file = ReplayFile(_needed(state, "replay.keep_on_disk") / NAME, background)
+        replay_file.load(memory, clock)
+    return Extras(state=state, background=background, memory=memory, replay_file=replay_file,
+                  button=_button(config, clock, simulate=simulate))  # fmt: skip
+
+
+def guards_for(config: Config, extras: Extras, clock: Clock, residents: Collection[str]) -> tuple[Guard, ...]:
+    """The guards in the order in which they are asked. The first that objects names the decision; all are asked, since
+    the memory must hear everything."""
+    check_people(config.schedule, residents)
+    guards: list[Guard] = []
+    if config.replay.enabled:
+        detector = ReplayDetector(memory=extras.memory, threshold=config.replay.threshold)
+        guards.append(ReplayGuard(detector, clock, extras.replay_file))
+    if config.schedule:
+        guards.append(Schedule(config.schedule, clock))
+    if config.button.enabled:
+        if extras.button is None:
+            raise ConfigError(
+                "the button was not there at the start",
+                where="button.enabled",
+                received=True,
+                next_step="restart the daemon: a pin is claimed at start only",
+            )
+        guards.append(SecondFactor(button=extras.button, clock=clock, within_seconds=config.button.within_seconds))
+    return tuple(guards)
+
+
+def keeper_for(config: Config, extras: Extras, clock: Clock) -> Keeper:
+    """Keeps clips where that was asked for, else nothing."""
+    if not config.privacy.keep_clips:
+        return KeepsNothing()
+    folder = _needed(extras.state, "privacy.keep_clips") / CLIPS
+    return ClipKeeper(folder=folder, config=config.privacy, clock=clock, background=extras.background)
+
+
+def config_digest(config: Config) -> str:
+    """SHA-256 (hex) of every setting in force, those left at their defaults included."""
+    return hashlib.sha256(json.dumps(asdict(config), sort_keys=True).encode()).hexdigest()
+
+
+def _needed(state: Path | None, key: str) -> Path:
+    if state is None:
+        raise ConfigError(
+            "there is no state directory to keep it in",
+            where=key,
+            received=True,
+            next_step="run under systemd, which makes one, or set STATE_DIRECTORY to a folder",
+        )
+    return state
+
+
+def _button(config: Config, clock: Clock, *, simulate: bool) -> Button | None:
+    if not config.button.enabled:
+        return None
+    if simulate:
+        from device.simulated.button import SimulatedButton
+
+        # Nobody presses it: a simulated door with a second factor shows that it stays shut.
+        return SimulatedButton(clock)
+    from device.hardware.button import GpioButton
+
+    asked = config.button
+    return GpioButton(asked.pin, clock=clock, pull_up=asked.pull_up, pin_factory=asked.pin_factory)

@@ -1,0 +1,214 @@
+"""``voicelatch forget PERSON``: remove what the door keeps of somebody, and say what it cannot remove.
+
+Kept clips and recordings are deleted, and so is the replay memory's file, since prints carry no names. In the event log
+a pseudonym that is written down nowhere else takes the place of the name. A chain of hashes does not allow that in
+silence, and should not: the log is chained anew, and a last line ``forgotten`` gives reason and pseudonym, how many
+lines changed, and where and with which hash the old chain ended. ``events verify`` accepts the new chain and points at
+that line. What it found wrong with the old chain is written into that line too, and goes on being a problem.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import secrets
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from device.errors import DataError, StateError, VoicelatchError
+from device.service.audit import Head, forge, read_head, read_link, verify, write_head
+from device.service.config import Config, read_config
+from device.service.log_files import LogFiles
+from device.service.privacy import files_of, remove, safe
+from device.service.replay import NAME as REPLAY_FILE
+from device.service.where import events_path, state_or_default
+from device.verdict.bundle import load_bundle, resolve_current
+
+# The fields of events in which people are named: as a whole, within a text, or as keys.
+WHOLE, TEXTS, KEYED = ("resident", "person"), ("reason", "kept_clip", "received"), ("scores", "cosines")
+EXIT_CODES = "Exit codes: 0 done, 2 wrong command line, 66 not a name, 73 cannot remove, 78 wrong configuration."
+REASON = "somebody asked to be forgotten"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """``files`` removed, event ``lines`` changed, the ``pseudonym`` that stands there now, and what ``remains``."""
+
+    files: tuple[str, ...]
+    lines: int
+    pseudonym: str
+    remains: tuple[str, ...]
+
+
+def forget_person(person: str, config: Config, *, state: Path, events: Path, now: datetime) -> Forgotten:
+    """Remove what belongs to ``person``. May run while the daemon does. Raises :class:`DataError` for something that is
+    no name, :class:`StateError` when something cannot be removed; what was removed before stays removed."""
+    if not person.strip() or "/" in person or person in (".", ".."):
+        raise DataError("not a person's name", received=repr(person), allowed="a name as the events show it")
+    removed = files_of(state, person)
+    replay = state / REPLAY_FILE
+    removed += [replay] if replay.exists() else []
+    pseudonym = f"person-{secrets.token_hex(4)}"
+    try:
+        for path in removed:
+            remove(path)
+        lines = forget_in_log(LogFiles(events), person, pseudonym, now=now)
+    except OSError as error:
+        raise StateError(
+            "not everything could be removed",
+            where=str(getattr(error, "filename", None) or state),
+            received=error,
+            next_step="run as the daemon's user or as root, then again",
+        ) from error
+    return Forgotten(
+        files=tuple(str(path) for path in removed), lines=lines, pseudonym=pseudonym,
+        remains=tuple(_remains(person, config)),
+    )  # fmt: skip
+
+
+def forget_in_log(files: LogFiles, person: str, pseudonym: str, *, now: datetime) -> int:
+    """Replace the name in every line and chain the log anew; returns how many lines changed. Where none has it, the log
+    is left as it is."""
+    if not files.present():
+        return 0
+    with files.locked():
+        content, before = files.read(), read_head(files.head)
+        found = verify(content, before, head_path=files.head)
+        changed, rewritten, head = _chain_anew(content, person, pseudonym, first=before.first if before else None)
+        if changed:
+            told: dict[str, object] = {
+                "time": now.isoformat(timespec="milliseconds"),
+                "kind": "forgotten",
+                "at_seconds": 0.0,
+                "reason": REASON,
+                "pseudonym": pseudonym,
+                "lines": changed,
+                "ended_n": before.n if before else head.n,
+                "ended_hash": before.hash if before else "",
+                "problems_before": [re.sub(_word(person), pseudonym, str(each)) for each in found.problems],
+            }
+            last, head = forge(told, head)
+            rewritten[content[-1][0]].append(last)
+            for path, lines in rewritten.items():
+                _replace(path, "".join(f"{line}\n" for line in lines))
+            write_head(files.head, head, durably=True)
+        return changed + _forget_aside(files, person)
+
+
+def _chain_anew(
+    content: Sequence[tuple[Path, Sequence[str]]], person: str, pseudonym: str, *, first: int | None
+) -> tuple[int, dict[Path, list[str]], Head]:
+    head: Head | None = None
+    changed, rewritten = 0, dict[Path, list[str]]()
+    for path, lines in content:
+        rewritten[path] = []
+        for text in lines:
+            link = read_link(text)
+            if isinstance(link, str):
+                # It keeps its wrong hash: what could not be believed before cannot be afterwards.
+                line = re.sub(_word(person), pseudonym, text)
+                changed += line != text
+            else:
+                head = head or Head(n=link.n - 1, hash=link.previous, first=first or link.n)
+                told = {key: _without(key, value, person, pseudonym) for key, value in link.told.items()}
+                changed += told != link.told
+                line, head = forge(told, Head(n=link.n - 1, hash=head.hash, first=head.first))
+            rewritten[path].append(line)
+    return changed, rewritten, head or Head()
+
+
+def _word(name: str) -> str:
+    return rf"(?<!\w){re.escape(name)}(?!\w)"
+
+
+def _without(key: str, value: Any, person: str, pseudonym: str) -> Any:
+    if key in WHOLE:
+        return pseudonym if value == person else value
+    if key in TEXTS and isinstance(value, str):
+        return re.sub(_word(safe(person)), pseudonym, re.sub(_word(person), pseudonym, value))
+    if key in KEYED and isinstance(value, Mapping):
+        return {pseudonym if name == person else name: each for name, each in value.items()}
+    return value
+
+
+def _forget_aside(files: LogFiles, person: str) -> int:
+    """Fragments and damaged files that were put aside are removed where the name is in them."""
+    aside = [path for path in (files.torn, *files.damaged) if path.exists()]
+    named = [path for path in aside if person in path.read_text(encoding="utf-8", errors="replace")]
+    for path in named:
+        path.unlink()
+    return len(named)
+
+
+def _replace(path: Path, text: str) -> None:
+    fresh = path.with_name(f".{path.name}.new")
+    owner = path.stat()
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+        if os.geteuid() == 0:
+            # Written by root in the daemon's stead: the daemon must be able to go on.
+            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+    os.replace(fresh, path)
+
+
+def _remains(person: str, config: Config) -> list[str]:
+    found = [
+        "the journal has its own copy of past events; journalctl --rotate, then --vacuum-time, removes it",
+        "a daemon that is running keeps prints of recent speech, without names, until they expire or it restarts",
+    ]
+    try:
+        knows = person in load_bundle(resolve_current(Path(config.model.bundle))).residents
+    except VoicelatchError as error:
+        found.append(f"the bundle could not be looked at: {error.what}")
+    else:
+        if knows:
+            found.insert(
+                0,
+                f"the bundle {config.model.bundle} knows this voice and opens for it: remove the recordings in the "
+                "workshop, train a bundle without the person, bring it here, reload",
+            )
+    if any(each.person == person for each in config.schedule):
+        found.append("the configuration has a [[schedule]] of this name: remove it together with the bundle's voice")
+    return found
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    """Add the command ``forget`` to the sub-parsers ``commands``; its ``action`` takes the parsed arguments."""
+    text = "Remove what the door keeps of a person, and say what it cannot remove."
+    example = "sudo -u voicelatch python -m device forget Anna --config /etc/voicelatch/voicelatch.toml"
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "forget", help=text, description=text, epilog=f"Example: {example}. {EXIT_CODES}"
+    )
+    parser.add_argument("person", help="the name, as events show it")
+    parser.add_argument("--config", type=Path, required=True, help="the daemon's configuration")
+    parser.add_argument(
+        "--state-dir", type=Path, default=None, help="the daemon's state directory (default: systemd's)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(action=_command)
+    return parser
+
+
+def _command(arguments: argparse.Namespace) -> int:
+    config = read_config(arguments.config)
+    state = state_or_default(arguments.state_dir)
+    told = forget_person(arguments.person, config, state=state, events=events_path(config.events, state),
+                         now=datetime.now().astimezone())  # fmt: skip
+    if arguments.json:
+        print(json.dumps(asdict(told), indent=1))
+        return 0
+    for name in told.files:
+        print(f"removed {name}")
+    print(f"events: {told.lines} lines changed" + (f", now about {told.pseudonym}" if told.lines else ""))
+    for each in told.remains:
+        print(f"remains: {each}", file=sys.stderr)
+    return 0

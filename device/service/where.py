@@ -1,0 +1,20 @@
+"""Where the daemon's files are: the state directory, and the event log in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from device.service.config import EventsConfig
+from device.service.trust import DEFAULT_STATE, state_folder
+
+EVENTS = "events.jsonl"
+
+
+def state_or_default(asked: Path | None) -> Path:
+    """The folder asked for, systemd's, or where the shipped unit has it: for whoever looks from outside."""
+    return state_folder(asked) or DEFAULT_STATE
+
+
+def events_path(config: EventsConfig, state: Path) -> Path:
+    """The event log that the daemon writes with this configuration and state directory."""
+    return Path(config.path) if config.path else state / EVENTS

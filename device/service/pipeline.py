@@ -15,6 +15,10 @@ from device.verdict.policy import PolicySpec, PolicyState, forget, judge, withho
 from device.verdict.values import Decision, Score
 
 
+# Frames follow each other by 20 ms. Further apart than this in either direction, they are not one stretch of sound.
+LONGEST_JUMP_SECONDS = 2.0
+
+
 class Judge(Protocol):
     """Anything that scores a clip: :class:`device.verdict.scorer.Scorer`, or a scripted one in tests."""
 
@@ -45,6 +49,7 @@ class Door:
     serves: Mapping[str, object] = field(default_factory=dict)
     state: PolicyState = field(default_factory=PolicyState)
     relay_off_due_seconds: float = math.inf
+    heard_until_seconds: float = math.nan
 
     def step(self) -> Frame | Gap | None:
         """Take one item from the microphone through the whole door; None at the end of the input."""
@@ -56,7 +61,10 @@ class Door:
                     self.hear_all(self.segmenter.flush())
                 case Gap():
                     self.lose(item)
+                case Frame() if abs(item.ended_at_seconds - self.heard_until_seconds) > LONGEST_JUMP_SECONDS:
+                    self.lose(Gap("the clock jumped, or the machine slept", item.ended_at_seconds))
                 case Frame():
+                    self.heard_until_seconds = item.ended_at_seconds
                     self.hear_all(self.segmenter.push(item, self.detector.is_speech(item)))
             return item
         except BaseException:
@@ -104,15 +112,16 @@ class Door:
             self.tell(against.objection.value, resident=decision.resident, reason=against.reason, **against.told)
 
     def end_pulse(self) -> None:
-        """The relay ends its own pulse; this is the second pair of eyes."""
-        if self.clock.monotonic_seconds() >= self.relay_off_due_seconds:
+        """The relay ends its own pulse; this is the second pair of eyes. A clock that ran back ends it too."""
+        left_seconds = self.relay_off_due_seconds - self.clock.monotonic_seconds()
+        if not 0.0 < left_seconds <= self.open_seconds + 0.1 and left_seconds < math.inf:
             self.relay.off()
             self.relay_off_due_seconds = math.inf
             self.tell("relay_off")
 
     def lose(self, gap: Gap) -> None:
         """Sound is missing: whatever was being heard, and whatever it had proved, is void."""
-        interrupted = self.segmenter.discard()
+        interrupted, self.heard_until_seconds = self.segmenter.discard(), math.nan
         self.detector.reset()
         self.state = forget(self.state)
         self.tell("gap", reason=gap.reason, lost_seconds=round(gap.lost_seconds, 3), interrupted=interrupted)

@@ -20,7 +20,9 @@ from device.errors import ConfigError
 
 Settings = TypeVar("Settings")
 _PLAIN = (bool, int, float, str)
-MAX_BYTES = 1 << 20
+MAX_BYTES = 1 << 18
+# tomllib's time grows with the square of a dotted key's length: seconds for one of 24 kB.
+MAX_LINE_BYTES = 1 << 12
 # Beyond this a whole number is no setting, and a float does not hold it exactly.
 LARGEST = 2**53
 
@@ -42,6 +44,10 @@ def parse_settings(content: bytes, kind: type[Settings], *, where: str) -> Setti
     """The same from a file's content; ``where`` begins each message."""
     if len(content) > MAX_BYTES:
         raise ConfigError("too large for settings", where=where, allowed=f"{MAX_BYTES} bytes")
+    longest = max(map(len, content.split(b"\n")))
+    if longest > MAX_LINE_BYTES:
+        raise ConfigError("a line too long for settings", where=where, received=f"{longest} bytes",
+                          allowed=f"{MAX_LINE_BYTES} bytes", next_step="write a list over several lines")  # fmt: skip
     try:
         table = tomllib.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from device.errors import BundleError, ConfigError, VoicelatchError
 from device.service.config import Config
-from device.settings import settings_from
+from device.settings import parse_settings, settings_from
 from device.sound.wavfile import read_wav
 from device.verdict.manifest import parse_manifest
 from tests.conftest import ROOT
@@ -136,6 +136,15 @@ def test_settings_with_anything_anywhere_are_made_or_refused(path: tuple[Any, ..
         return
     assert 0.2 <= told.relay.open_seconds <= 10.0
     assert "\0" not in told.model.bundle
+
+
+@pytest.mark.parametrize("content", [b"a." * 12_000 + b"a = 1\n", b"#" * (1 << 18) + b"\n"])
+def test_settings_that_would_take_the_parser_minutes_are_refused_unparsed(
+    content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("device.settings.tomllib.loads", lambda _text: pytest.fail("parsed"))
+    with pytest.raises(ConfigError, match="too l"):
+        parse_settings(content, Config, where="c")
 
 
 @pytest.mark.parametrize("declared", [2**31 - 2, 2**32 - 2, 10**6])

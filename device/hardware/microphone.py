@@ -2,13 +2,15 @@
 
 Blocking reads, not a callback: a callback needs writable executable memory, which the unit's sandbox forbids. The
 reader never decides anything; overflow, a full queue, silence of the driver and a lost device all become a Gap. A lost
-device is opened again with growing patience; only its absence at the start is an error.
+device is opened again with growing patience; its absence at the start is an error, and so is a defect of the reader.
 """
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import queue
+import re
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +23,10 @@ from device.sound.pcm import FRAME_SECONDS, SAMPLE_RATE_HZ, Frame, Gap
 from device.sound.resample import FrameCutter, StreamResampler
 
 BLOCK_SECONDS = 0.02
-FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 5.0
+# The door must hear again within 5 s of a device's return, and opening it takes a while.
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 2.0
+# ALSA's card number, which another boot may give to another card.
+_CARD = re.compile(r":?\s*(?:-\s*)?\(hw:\d+,\d+\)\s*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +65,9 @@ def list_microphones() -> list[InputDevice]:
 class SounddeviceMicrophone:
     """:class:`~device.ports.Microphone` on the device whose name contains ``device`` (None: the default input).
 
-    Opens at 16 kHz, or at the device's own rate with resampling. Raises :class:`RuntimeMissingError` without
-    PortAudio and :class:`MicrophoneError` when no such device can be opened.
+    A card number in ``device`` counts only while there is such a card. Opens at 16 kHz, or at the device's own rate
+    with resampling. Raises :class:`RuntimeMissingError` without PortAudio and :class:`MicrophoneError` when no such
+    device can be opened; ``read`` raises it when the reader has died of a defect.
     """
 
     def __init__(
@@ -79,6 +85,7 @@ class SounddeviceMicrophone:
         self._queue: queue.Queue[Frame | Gap] = queue.Queue(maxsize=max(2, round(queue_seconds / FRAME_SECONDS)))
         self._lost_since_seconds: float | None = None
         self._stopping = threading.Event()
+        self._failure: Exception | None = None
         self._stream, self.rate_hz = self._open()
         self._thread = threading.Thread(target=self._record, name="microphone", daemon=True)
         self._thread.start()
@@ -87,6 +94,10 @@ class SounddeviceMicrophone:
         try:
             return self._queue.get(timeout=self._timeout_seconds)
         except queue.Empty:
+            if self._failure is not None:
+                raise MicrophoneError(
+                    "the microphone's reader died", received=f"{type(self._failure).__name__}: {self._failure}"
+                ) from self._failure
             return Gap("no sound arrived", self._clock.monotonic_seconds(), self._timeout_seconds)
 
     def close(self) -> None:
@@ -95,27 +106,20 @@ class SounddeviceMicrophone:
         self._thread.join(timeout=1.0)
         if not self._thread.is_alive():
             _close_quietly(self._stream, self._library)
+        else:
+            # sounddevice would wait for that server when the process ends; so the process would never end.
+            atexit.unregister(getattr(self._library, "_exit_handler", None))
 
     def _open(self) -> tuple[Any, int]:
         """A started stream and its rate."""
         problem: Exception | None = None
-        for rate_hz in (SAMPLE_RATE_HZ, None):
-            try:
-                if rate_hz is None:
-                    facts = self._library.query_devices(self._device, "input")
-                    rate_hz = round(facts["default_samplerate"])
-                stream = self._library.RawInputStream(
-                    samplerate=rate_hz,
-                    blocksize=round(rate_hz * BLOCK_SECONDS),
-                    device=self._device,
-                    channels=1,
-                    dtype="int16",
-                )
-                stream.start()
-            except (self._library.PortAudioError, ValueError) as error:
-                problem = error
-            else:
-                return stream, rate_hz
+        stable = _CARD.sub("", self._device) if self._device else None
+        for name in dict.fromkeys((self._device, stable)):
+            for rate_hz in (SAMPLE_RATE_HZ, None):
+                try:
+                    return self._open_at(name, rate_hz)
+                except (self._library.PortAudioError, ValueError) as error:
+                    problem = error
         raise MicrophoneError(
             "the microphone cannot be opened",
             where=f"microphone.device = {self._device or 'default'}",
@@ -124,7 +128,28 @@ class SounddeviceMicrophone:
             next_step="plug it in, check group audio, or name another device",
         ) from problem
 
+    def _open_at(self, name: str | None, asked_hz: int | None) -> tuple[Any, int]:
+        """At the rate asked for, or the device's own."""
+        rate_hz = asked_hz or round(self._library.query_devices(name, "input")["default_samplerate"])
+        stream = self._library.RawInputStream(
+            samplerate=rate_hz, blocksize=round(rate_hz * BLOCK_SECONDS), device=name, channels=1, dtype="int16"
+        )
+        try:
+            stream.start()
+        except self._library.PortAudioError:
+            # Left open it would hold the device against the next attempt.
+            _close_quietly(stream, self._library)
+            raise
+        return stream, rate_hz
+
     def _record(self) -> None:
+        try:
+            self._read_on()
+        except Exception as error:
+            # A thread that died would look like a frozen server; this way it is said at the next read.
+            self._failure = error
+
+    def _read_on(self) -> None:
         resampler, cutter = StreamResampler(self.rate_hz), FrameCutter()
         while not self._stopping.is_set():
             try:
@@ -164,7 +189,7 @@ class SounddeviceMicrophone:
         while not self._stopping.wait(wait_seconds):
             try:
                 # PortAudio keeps its list of devices from its start: only a new start sees a device that came back.
-                self._library._terminate()
+                _end_quietly(self._library)
                 self._library._initialize()
                 self._stream, self.rate_hz = self._open()
             except (MicrophoneError, self._library.PortAudioError) as error:
@@ -180,4 +205,12 @@ def _close_quietly(stream: Any, library: Any) -> None:
         stream.close()
     except library.PortAudioError:
         # A stream whose device is gone may refuse even this; there is nothing left to release.
+        return
+
+
+def _end_quietly(library: Any) -> None:
+    try:
+        library._terminate()
+    except library.PortAudioError:
+        # Where the last start failed there is nothing to end, and the next start must not fail for that.
         return

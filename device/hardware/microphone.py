@@ -108,7 +108,7 @@ class SounddeviceMicrophone:
             _close_quietly(self._stream, self._library)
         else:
             # sounddevice would wait for that server when the process ends; so the process would never end.
-            atexit.unregister(getattr(self._library, "_exit_handler", None))
+            atexit.unregister(getattr(self._library, "_exit_handler", self.close))
 
     def _open(self) -> tuple[Any, int]:
         """A started stream and its rate."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import math
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from device.errors import VoicelatchError
+from device.errors import MicrophoneError, VoicelatchError
 from device.ports import Clock, EventSink, Microphone, Relay, Supervisor
+from device.service.canary import Canary
 from device.service.config import Config, policy_for, read_config
 from device.service.extras import Extras, config_digest, guards_for, keeper_for
 from device.service.pipeline import Door
@@ -24,6 +26,8 @@ from device.verdict.policy import forget
 
 _LOG = logging.getLogger(__name__)
 WATCHDOG_SECONDS = 1.0
+# Without a frame for that long the daemon leaves: less than the unit's WatchdogSec, so that it can still say why.
+DEAF_SECONDS = 10.0
 
 
 @dataclass(slots=True)
@@ -117,33 +121,74 @@ def reload_door(door: Door, config_path: Path, hardware: Hardware) -> None:
     hardware.supervisor.ready()
 
 
-def serve(door: Door, hardware: Hardware, wishes: Wishes, reload: Callable[[], None]) -> None:
+def serve(
+    door: Door,
+    hardware: Hardware,
+    wishes: Wishes,
+    reload: Callable[[], None],
+    *,
+    canary: Canary | None = None,
+    deaf_seconds: float = DEAF_SECONDS,
+) -> None:
     """Listen until asked to stop or the input ends; the relay is off and everything closed afterwards, always.
 
-    The supervisor hears ``alive`` at most once a second, and only while frames arrive: a door that is deaf is
-    restarted.
+    The supervisor hears ``alive`` at most once a second, and only while frames arrive and the canary sings: a door that
+    is deaf or could not open is restarted. What ends the daemon is told as an event and raised; no frame for
+    ``deaf_seconds`` is a :class:`MicrophoneError`.
     """
-    fed_seconds = -WATCHDOG_SECONDS
+    canary = canary if canary is not None else Canary(hardware.clock)
     try:
         hardware.relay.off()
+        canary.learn(door.scorer)
         # First the file: whoever hears the event may look at it.
         hardware.status.listening()
         door.tell("started")
         hardware.supervisor.ready()
-        while not wishes.stop:
-            if wishes.reload:
-                wishes.reload = False
-                reload()
-            item = door.step()
-            if item is None:
-                break
-            now = hardware.clock.monotonic_seconds()
-            if isinstance(item, Frame) and now - fed_seconds >= WATCHDOG_SECONDS:
-                hardware.supervisor.alive()
-                fed_seconds = now
+        _listen(door, hardware, wishes, reload, canary=canary, deaf_seconds=deaf_seconds)
         door.tell("stopped")
+    except Exception as error:
+        try:
+            hardware.relay.off()
+        finally:
+            door.tell("fault", error=type(error).__name__, reason=str(error))
+        raise
     finally:
         shut(hardware)
+
+
+def _listen(
+    door: Door,
+    hardware: Hardware,
+    wishes: Wishes,
+    reload: Callable[[], None],
+    *,
+    canary: Canary,
+    deaf_seconds: float,
+) -> None:
+    fed_seconds, deaf_since_seconds = -math.inf, math.inf
+    while not wishes.stop:
+        if wishes.reload:
+            wishes.reload = False
+            reload()
+            canary.learn(door.scorer)
+        item = door.step()
+        now = hardware.clock.monotonic_seconds()
+        if item is None:
+            return
+        if not isinstance(item, Frame):
+            deaf_since_seconds = min(deaf_since_seconds, now)
+            if now - deaf_since_seconds >= deaf_seconds:
+                raise MicrophoneError(
+                    "no sound arrives", where="microphone", received=f"nothing for {now - deaf_since_seconds:.0f} s",
+                    next_step="check that it is plugged in; systemd starts the daemon again",
+                )  # fmt: skip
+            continue
+        deaf_since_seconds = math.inf
+        if now - fed_seconds >= WATCHDOG_SECONDS and canary.sings(
+            hardware.relay, in_pulse=math.isfinite(door.relay_off_due_seconds), tell=door.tell
+        ):
+            hardware.supervisor.alive()
+            fed_seconds = now
 
 
 def shut(hardware: Hardware) -> None:

@@ -14,7 +14,6 @@ from device.verdict.guards import Finding, Guard, Keeper, KeepsNothing
 from device.verdict.policy import PolicySpec, PolicyState, forget, judge, withhold
 from device.verdict.values import Decision, Score
 
-
 # Frames follow each other by 20 ms. Further apart than this in either direction, they are not one stretch of sound.
 LONGEST_JUMP_SECONDS = 2.0
 

@@ -65,7 +65,8 @@ def test_a_stop_in_mid_pulse_leaves_the_relay_off(config: Path) -> None:
         wishes.stop = things.relay.is_on
         return item
 
-    watched = type("Watched", (), {"step": lambda self: stop_when_open(), "tell": door.tell})
+    watched = type("Watched", (), {"step": lambda self: stop_when_open(), "tell": door.tell, "scorer": door.scorer,
+                                   "relay_off_due_seconds": 0.0})  # fmt: skip
     serve(watched(), things, wishes, lambda: None)  # type: ignore[arg-type]
     history = things.relay.history  # type: ignore[attr-defined]
     assert [on for _, on in history] == [True, False]
@@ -164,4 +165,5 @@ def test_exit_codes_tell_configuration_from_bundle_from_hardware(config: Path, t
 
 
 def test_driving_the_pin_off_is_a_command_of_its_own(config: Path) -> None:
+    config.write_text(config.read_text().replace("[model]", 'guardian = ""\n[model]'))
     assert exit_of("relay-off", "--config", str(config))[0] == 0

@@ -56,6 +56,8 @@ def _run(arguments: argparse.Namespace) -> int:
 def _line(told: dict[str, dict[str, float]]) -> str:
     def one(name: str, key: str) -> str:
         value = told[key]
+        if value.get("strangers_behind_it", 1) < 1:
+            return f"{name} too few strangers"
         interval = f" ({value['low']:.2%}..{value['high']:.2%})" if "low" in value else ""
         return f"{name} {value['value']:.2%}{interval}"
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.sound.logmel import FrontendSpec, LogMel
+from training.atomic import write_array
 from training.augment import Surroundings, augment
 from training.corpus.index import Progress
 from training.recipe import Augment
@@ -80,7 +81,4 @@ def _write_shard(
         features[row, 0] = log_mel(samples)
         for variant in range(variants):
             features[row, 1 + variant] = log_mel(augment(samples, surroundings, spec, rng))
-    fresh = path.with_suffix(".new")
-    with fresh.open("wb") as file:
-        np.save(file, features)
-    os.replace(fresh, path)
+    write_array(path, features)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from device.errors import DataError
 from device.sound.logmel import LogMel
+from training.atomic import write_array
 from training.augment import Surroundings
 from training.backbone import BackboneArtefact, read_backbone, write_backbone
 from training.clips import ClipFile, Cutter, SpokenClip
@@ -184,7 +184,7 @@ def _gather(parts: Split, cutter: Cutter, speeds: tuple[float, ...], folder: Pat
             clips.append(unknown)
             labels += [NO_SPEAKER] * len(unknown)
     clips.close()
-    _save(folder / "labels.npy", np.array(labels, dtype=np.int64))
+    write_array(folder / "labels.npy", np.array(labels, dtype=np.int64))
 
 
 def _teacher(source: Source, name: str, embedding_size: int, folder: Path) -> NDArray[np.float32]:
@@ -206,10 +206,3 @@ def _surroundings(parts: Split, cutter: Cutter, source: Source) -> Surroundings:
     return Surroundings(
         sounds(parts.train_noise), sounds(parts.train_rir), np.asarray(clips[:: max(1, len(clips) // 300)])
     )
-
-
-def _save(path: Path, array: NDArray[Any]) -> None:
-    fresh = path.with_suffix(".new")
-    with fresh.open("wb") as file:
-        np.save(file, array)
-    os.replace(fresh, path)

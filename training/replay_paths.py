@@ -27,19 +27,20 @@ LOCAL_SEMITONES, WHOLE_SEMITONES, PITCH_SECONDS = 0.4, 0.5, 0.2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Place:
-    """Where it is heard: room responses and noises, and the range of signal-to-noise ratios in dB."""
+    """Where it is heard: rooms, each with one response or several, noises, and the range of signal-to-noise ratios in
+    dB."""
 
-    rooms: Sequence[Sound]
+    rooms: Sequence[Sequence[Sound]]
     noises: Sequence[Sound]
     snr_low_db: float
     snr_high_db: float
 
 
-def at_the_door(voice: Sound, place: Place, rng: np.random.Generator) -> list[Clip]:
-    """The clips the door cuts from ``voice``: in a room, with noise, at any usual level, after and before a pause."""
+def at_the_door(voice: Sound, place: Place, rng: np.random.Generator, *, room: int) -> list[Clip]:
+    """The clips the door cuts from ``voice``: in room number ``room``, with noise, at any usual level."""
     pause = np.zeros(int(rng.uniform(0.3, 0.8) * SAMPLE_RATE_HZ), np.float32)
     sound = np.concatenate([pause, voice, np.zeros(int(0.9 * SAMPLE_RATE_HZ), np.float32)])
-    sound = in_room(sound, _room(place.rooms, rng, seconds=ROOM_SECONDS))
+    sound = in_room(sound, _response(place.rooms[room], rng, seconds=ROOM_SECONDS))
     noisy = with_noise(sound, _noise(place.noises, len(sound), rng), snr_db=rng.uniform(*_range(place)))
     loud = noisy / max(float(np.abs(noisy).max()), 1e-9)
     return cut_clips(to_int16(at_level(loud, gain_db=rng.uniform(-20.0, -3.0))), VadSpec(), SegmenterSpec())
@@ -50,7 +51,8 @@ def played_again(voice: Sound, place: Place, rng: np.random.Generator, *, speed:
     up to a second missing at its beginning, the loudspeaker's band, and its overload by up to 12 dB."""
     sound = voice[int(rng.uniform(0.0, min(1.0, 0.3 * len(voice) / SAMPLE_RATE_HZ)) * SAMPLE_RATE_HZ) :]
     if rng.random() < 0.5:
-        sound = in_room(sound, _room(place.rooms, rng, seconds=0.4))
+        nearby = place.rooms[int(rng.integers(len(place.rooms)))]
+        sound = in_room(sound, _response(nearby, rng, seconds=0.4))
     sound = with_noise(sound, _noise(place.noises, len(sound), rng), snr_db=rng.uniform(20.0, 35.0))
     if rng.random() < 0.5:
         sound = through_opus(sound, compression=rng.uniform(0.5, 1.0))
@@ -114,10 +116,10 @@ def _range(place: Place) -> tuple[float, float]:
     return place.snr_low_db, place.snr_high_db
 
 
-def _room(rooms: Sequence[Sound], rng: np.random.Generator, *, seconds: float) -> Sound:
-    room = rooms[int(rng.integers(len(rooms)))]
-    direct = int(np.argmax(np.abs(room)))
-    return room[max(0, direct - 32) : direct + int(seconds * SAMPLE_RATE_HZ)]
+def _response(room: Sequence[Sound], rng: np.random.Generator, *, seconds: float) -> Sound:
+    response = room[int(rng.integers(len(room)))]
+    direct = int(np.argmax(np.abs(response)))
+    return response[max(0, direct - 32) : direct + int(seconds * SAMPLE_RATE_HZ)]
 
 
 def _noise(noises: Sequence[Sound], length: int, rng: np.random.Generator) -> Sound:

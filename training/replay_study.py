@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,11 +19,12 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from device.errors import DataError, StateError
+from device.errors import DataError
 from device.replay.guard import ReplayDetector
 from device.replay.memory import ReplayMemory
 from device.replay.prints import Print
 from device.sound.pcm import SAMPLE_RATE_HZ, Clip
+from training.atomic import write_text
 from training.corpus.measures import as_heard
 from training.effects import Sound, to_sound
 from training.metrics import clopper_pearson_upper, threshold_at_far
@@ -65,10 +65,13 @@ class Half:
 def study(pack: Path, *, seed: int, each: int, say: Callable[[str], None]) -> dict[str, Any]:
     """The whole measurement as figures; ``each`` is how many sentences a speaker gives at most."""
     rows = _rows(pack)
-    chosen = _scores(_half(pack, rows, "train", each=each, seed=seed), np.random.default_rng([seed, 0]), say)
+    half = _half(pack, rows, "train", each=each, seed=seed)
+    chosen = _scores(half, np.random.default_rng([seed, 0]), say, speeds=())
     kinds = {kind: threshold_at_far(chosen[kind], FAR) for kind in FALSE_ALARMS if chosen[kind]}
     threshold = max(kinds.values())
-    reported = _scores(_half(pack, rows, "evaluate", each=each, seed=seed), np.random.default_rng([seed, 1]), say)
+    # There are fewer people in this half, so that each says more.
+    half = _half(pack, rows, "evaluate", each=2 * each, seed=seed)
+    reported = _scores(half, np.random.default_rng([seed, 1]), say, speeds=SPEEDS)
     return {
         "threshold": threshold,
         "threshold_of_each_kind": kinds,
@@ -92,8 +95,7 @@ def _rows(pack: Path) -> list[Row]:
 def _half(pack: Path, rows: Sequence[Row], use: str, *, each: int, seed: int) -> Half:
     rng = np.random.default_rng([seed, 7, use == "train"])
     spoken = _sentences(pack, rows, use, each=each, rng=rng)
-    shared = [_load(pack, row) for row in rows if row["kind"] == "rir" and row["use"] == "both"]
-    own = [_load(pack, row) for row in rows if row["kind"] == "rir" and row["use"] == use]
+    shared, own = _rooms(pack, rows, "both"), _rooms(pack, rows, use)
     noises = [_load(pack, row) for row in rows if row["kind"] == "noise"]
     # A quarter of the files each for the first and the later hearing of either half: a noise heard twice would match.
     mine = int(use == "evaluate")
@@ -101,6 +103,15 @@ def _half(pack: Path, rows: Sequence[Row], use: str, *, each: int, seed: int) ->
     if not spoken or not rooms or not early or not late:
         raise DataError("the pack lacks speech, rooms or noise", where=str(pack), received=f"use {use}")
     return Half(spoken, Place(rooms, early, 20.0, 30.0), Place(rooms, late, 20.0, 30.0), Place(rooms, late, 15.0, 25.0))
+
+
+def _rooms(pack: Path, rows: Sequence[Row], use: str) -> list[list[Sound]]:
+    """Room responses by room: files that differ in their channel alone are of one room."""
+    found: dict[str, list[Sound]] = defaultdict(list)
+    for row in rows:
+        if row["kind"] == "rir" and row["use"] == use:
+            found[row["path"].split("-ch")[0]].append(_load(pack, row))
+    return [found[name] for name in sorted(found)]
 
 
 def _sentences(pack: Path, rows: Sequence[Row], use: str, *, each: int, rng: np.random.Generator) -> list[Spoken]:
@@ -112,7 +123,7 @@ def _sentences(pack: Path, rows: Sequence[Row], use: str, *, each: int, rng: np.
     for (corpus, speaker), mine in sorted(by_speaker.items()):
         name = f"{corpus}-{speaker}"
         if all(row["label"] for row in mine):
-            found += _joined_words(pack, name, mine, each=each)
+            found += _joined_words(pack, name, mine, each=each, rng=rng)
             continue
         long = [row for row in mine if float(row["seconds"]) >= SHORTEST_SECONDS]
         # Speakers of one corpus who read the same sentences (VCTK) have them under the same number.
@@ -124,29 +135,36 @@ def _sentences(pack: Path, rows: Sequence[Row], use: str, *, each: int, rng: np.
     return found
 
 
-def _joined_words(pack: Path, name: str, rows: Sequence[Row], *, each: int) -> list[Spoken]:
-    """Single words joined to sentences of the same words for everybody."""
+def _joined_words(pack: Path, name: str, rows: Sequence[Row], *, each: int, rng: np.random.Generator) -> list[Spoken]:
+    """Single words joined to sentences of the same words for everybody, with pauses of a person's own: the files are
+    all of one length, and their edges would match otherwise."""
+
+    def joined(group: Sequence[Row]) -> Sound:
+        return np.concatenate([_load(pack, row)[int(rng.uniform(0.0, 0.15) * SAMPLE_RATE_HZ) :] for row in group])
+
     words = sorted(rows, key=lambda row: row["label"])
     groups = [words[start : start + WORDS_A_SENTENCE] for start in range(0, len(words), WORDS_A_SENTENCE)][:each]
-    return [
-        Spoken(name, " ".join(row["label"] for row in group), np.concatenate([_load(pack, row) for row in group]))
-        for group in groups
+    return [Spoken(name, " ".join(row["label"] for row in group), joined(group)) for group in groups]
+
+
+def _scores(half: Half, rng: np.random.Generator, say: Callable[[str], None], *, speeds: Sequence[float]) -> Scores:
+    """The best match in a memory of utterances, of every trial, by kind. A sentence, whatever becomes of it, meets one
+    door: the room is the same each time, the response another where there are several."""
+    rooms = rng.integers(len(half.first.rooms), size=len(half.spoken)).tolist()
+    stored = [
+        at_the_door(each.sound, half.first, rng, room=room) for each, room in zip(half.spoken, rooms, strict=True)
     ]
-
-
-def _scores(half: Half, rng: np.random.Generator, say: Callable[[str], None]) -> Scores:
-    """The best match in a memory of utterances, of every trial, by kind."""
-    stored = [at_the_door(each.sound, half.first, rng) for each in half.spoken]
     prints = [_remembered(clips) for clips in stored]
-    scores: Scores = {kind: [] for kind in (*FALSE_ALARMS, "replayed", *(f"replayed at {s:g}" for s in SPEEDS))}
+    replays = (("replayed", 1.0), *((f"replayed at {speed:g} times the speed", speed) for speed in speeds))
+    scores: Scores = {kind: [] for kind in (*FALSE_ALARMS, *(kind for kind, _ in replays))}
     for index, each in enumerate(half.spoken):
         if not prints[index]:
             continue
         memory = _memory(half.spoken, prints, index, rng)
         # Without this sentence: the room it leaves is not filled, which is one utterance less in 150.
         others = memory[len(prints[index]) :]
-        again = at_the_door(said_again(each.sound, rng), half.later, rng)
-        once = at_the_door(each.sound, half.later, rng)
+        again = at_the_door(said_again(each.sound, rng), half.later, rng, room=rooms[index])
+        once = at_the_door(each.sound, half.later, rng, room=rooms[index])
         _add(scores["said again"], again, memory)
         _add(scores["another sentence"], once, others)
         same_text = [
@@ -157,9 +175,9 @@ def _scores(half: Half, rng: np.random.Generator, say: Callable[[str], None]) ->
         ]
         if same_text:
             _add(scores["the same sentence by somebody else"], once, same_text[:MEMORY])
-        for kind, speed in (("replayed", 1.0), *((f"replayed at {s:g}", s) for s in SPEEDS)):
+        for kind, speed in replays:
             sound = played_again(each.sound, half.replayed, rng, speed=speed)
-            _add(scores[kind], at_the_door(sound, half.replayed, rng), memory)
+            _add(scores[kind], at_the_door(sound, half.replayed, rng, room=rooms[index]), memory)
         if index % 50 == 0:
             say(f"{index} of {len(half.spoken)} sentences")
     return scores
@@ -229,7 +247,12 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "replay-study", help=text, description=text, epilog=f"Example: {example}"
     )
     parser.add_argument("pack", type=Path, help="a folder with manifest.csv")
-    parser.add_argument("--sentences", type=int, default=3, help="of each speaker, at most (default: 3)")
+    parser.add_argument(
+        "--sentences",
+        type=int,
+        default=2,
+        help="of each speaker, at most; twice that in the reported half (default: 2)",
+    )
     parser.add_argument("--seed", type=int, default=7, help="decides every draw (default: 7)")
     parser.add_argument("--json", type=Path, default=None, help="also write the figures here")
     parser.set_defaults(action=_command)
@@ -245,10 +268,5 @@ def _command(arguments: argparse.Namespace) -> int:
             f"95 % bound {each['upper_bound']:.1%}"
         )
     if arguments.json:
-        fresh = arguments.json.with_name(arguments.json.name + ".new")
-        try:
-            fresh.write_text(json.dumps(told, indent=1), encoding="utf-8")
-            os.replace(fresh, arguments.json)
-        except OSError as error:
-            raise StateError("cannot be written", where=str(arguments.json), received=error) from error
+        write_text(arguments.json, json.dumps(told, indent=1))
     return 0

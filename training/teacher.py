@@ -15,7 +15,6 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 from device.errors import RuntimeMissingError
 from device.sound.logmel import FrontendSpec, mel_filters
 from device.sound.pcm import FULL_SCALE
+from training.atomic import write_array, write_atomically
 
 PARTIAL_FRAMES = 160
 LEVEL_DBFS = -30.0
@@ -80,10 +80,11 @@ def main(*paths: str) -> None:
     torch: Any = __import__("torch")
     weights = _shipped_weights(torch)
     if len(paths) == 1:
-        _write(Path(paths[0]), lambda file: np.savez(file, **{name: value.numpy() for name, value in weights.items()}))
+        arrays = {name: value.numpy() for name, value in weights.items()}
+        write_atomically(Path(paths[0]), lambda file: np.savez(file, **arrays))
         return
     embeddings = _listen(torch, weights, np.load(paths[0], mmap_mode="r"))
-    _write(Path(paths[1]), lambda file: np.save(file, embeddings))
+    write_array(Path(paths[1]), embeddings)
 
 
 def _shipped_weights(torch: Any) -> Any:
@@ -117,13 +118,6 @@ def _listen(torch: Any, weights: Any, clips: NDArray[np.int16]) -> NDArray[np.fl
         if sys.stderr.isatty():
             print(f"\rteacher {start + len(batch)}/{len(clips)}", end="", file=sys.stderr, flush=True)
     return embeddings
-
-
-def _write(path: Path, save: Callable[[Any], None]) -> None:
-    fresh = path.with_suffix(".new")
-    with fresh.open("wb") as file:
-        save(file)
-    os.replace(fresh, path)
 
 
 if __name__ == "__main__":

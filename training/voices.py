@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from device.sound.logmel import FrontendSpec, LogMel
 from device.verdict.bundle import npz_arrays, npz_bytes
 from device.verdict.interpreter import Embedding, Interpreter, unit_length
 from device.verdict.scorer import speech_share
+from training.atomic import write_atomically
 from training.clips import SpokenClip
 from training.corpus.index import Progress
 
@@ -72,12 +72,9 @@ class Embedder:
 
 def write_voices(path: Path, voices: Voices) -> None:
     """Keep embeddings, so that a later run does not compute them again; exact, with names as they are."""
-    fresh = path.with_suffix(".new")
     speakers, sessions = np.array(voices.speakers, dtype=np.str_), np.array(voices.sessions, dtype=np.str_)
-    fresh.write_bytes(
-        npz_bytes(embeddings=voices.embeddings, shares=voices.shares, speakers=speakers, sessions=sessions)
-    )
-    os.replace(fresh, path)
+    content = npz_bytes(embeddings=voices.embeddings, shares=voices.shares, speakers=speakers, sessions=sessions)
+    write_atomically(path, lambda file: file.write(content))
 
 
 def read_voices(path: Path) -> Voices:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from device.errors import StateError
+from training.atomic import write_text
 from training.benchmark.household import CLEAN, Draw, draw_households, household
 from training.benchmark.pack import Pack, read_pack, read_rows
 from training.benchmark.systems import (
@@ -148,10 +147,5 @@ def _command(arguments: argparse.Namespace) -> int:
         result = benchmark(arguments, bars)
     print(table(result))
     if arguments.json:
-        fresh = arguments.json.with_name(arguments.json.name + ".new")
-        try:
-            fresh.write_text(json.dumps(result, indent=1, allow_nan=False, default=str), encoding="utf-8")
-            os.replace(fresh, arguments.json)
-        except OSError as error:
-            raise StateError("cannot be written", where=str(arguments.json), received=error) from error
+        write_text(arguments.json, json.dumps(result, indent=1, allow_nan=False, default=str))
     return 0

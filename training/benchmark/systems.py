@@ -19,6 +19,7 @@ from device.sound.segmenter import SegmenterSpec
 from device.sound.vad import VadSpec
 from device.verdict.bundle import load_bundle
 from device.verdict.interpreter import Embedding, Interpreter, unit_length
+from training.atomic import write_array
 from training.backbone import BackboneArtefact, read_backbone
 
 Clips = NDArray[np.int16]
@@ -137,10 +138,6 @@ def kept_embeddings(system: System, clips: Clips, folder: Path) -> Embedding:
     digest = hashlib.sha256(system.key.encode() + np.ascontiguousarray(clips).tobytes()).hexdigest()[:24]
     path = folder / f"{system.name}-{digest}.npy"
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_suffix(".new")
-        with fresh.open("wb") as file:
-            np.save(file, system.embed(clips))
-        os.replace(fresh, path)
+        write_array(path, system.embed(clips))
     found: Embedding = np.load(path)
     return found

@@ -15,8 +15,9 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from device.errors import AudioFormatError, StateError
+from device.errors import AudioFormatError
 from device.sound.resample import check_rate
+from training.atomic import write_text
 from training.corpus.measures import Measures, measure
 
 # Three steps of 16 bits: below it there is only dither.
@@ -128,11 +129,5 @@ def write_cache(cache: Path | None, entries: Mapping[str, Known]) -> None:
     """Replace the cache in one step. Raises :class:`StateError` when it cannot be written."""
     if cache is None:
         return
-    fresh = cache.with_name(cache.name + ".new")
     rows = ({"path": path, "rules": RULES, **asdict(known)} for path, known in entries.items())
-    try:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        os.replace(fresh, cache)
-    except OSError as error:
-        raise StateError("the index cache cannot be written", where=str(cache), received=error) from error
+    write_text(cache, "".join(json.dumps(row) + "\n" for row in rows))

@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from device.errors import StateError
+from training.atomic import write_text
 from training.corpus.index import Index, Progress, index_folder
 from training.corpus.layouts import LAYOUTS, parse_source
 
@@ -35,13 +34,7 @@ def write_tables(index: Index, folder: Path) -> None:
 def _write(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     text = io.StringIO(newline="")
     csv.writer(text).writerows([head, *rows])
-    fresh = path.with_name(path.name + ".new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(text.getvalue(), encoding="utf-8", newline="")
-        os.replace(fresh, path)
-    except OSError as error:
-        raise StateError("the table cannot be written", where=str(path), received=error) from error
+    write_text(path, text.getvalue())
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

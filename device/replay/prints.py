@@ -19,6 +19,8 @@ from device.errors import AudioFormatError
 from device.sound.pcm import FULL_SCALE, SAMPLE_RATE_HZ, Clip, Samples
 
 Signs = NDArray[np.int8]
+# Of a frame's energy in the bins looked at: less than rounding to 16 bits adds.
+FAINTEST = 1e-4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +98,12 @@ def print_of(samples: Samples, spec: PrintSpec) -> Print:
     frames = np.lib.stride_tricks.sliding_window_view(sound, spec.window_samples)[:: spec.hop_samples]
     spectrum = np.fft.rfft(frames * np.hanning(spec.window_samples), axis=1)
     power = np.square(spectrum.real) + np.square(spectrum.imag)
-    energy = power.sum(axis=1)
-    sounding = energy > max(float(energy.max()), 1e-12) * 10.0 ** (-spec.silent_below_db / 10.0)
+    # Of the bins that are looked at: a constant is as silent as nothing, and rumble hides no voice.
+    voiced = power[:, bins[0] : bins[-1] + 1]
+    energy = voiced.sum(axis=1)
+    sounding = energy > max(float(energy.max()) * 10.0 ** (-spec.silent_below_db / 10.0), FAINTEST)
     # The floor keeps what is 40 dB under the mean from being compared: there is only noise.
-    level = np.log(power + 1e-4 * power.mean() + 1e-12)
+    level = np.log(power + 1e-4 * voiced.mean() + 1e-12)
     return Print(np.packbits(_contrast(level, bins, spec.half_width_bins) > 0.0, axis=1), sounding)
 
 

@@ -1,0 +1,137 @@
+"""events list, verify and why; and what a decision's event tells."""
+
+import json
+import shutil
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from device.errors import ConfigError
+from device.ports import Event
+from device.service import cli
+from device.service.events_command import follow, parse_since
+from device.service.explain import explain, find_decision
+from device.service.log_files import LogFiles
+from device.simulated.events import RecordedEvents
+from tests.doubles import Bench, loud, quiet
+from tests.service.test_events import sink, spoken
+
+DIGEST = "ab" * 32
+
+
+@pytest.fixture
+def evening(tmp_path: Path, models: Path) -> Path:
+    """A configuration whose log holds an opening, a refusal and what was around them."""
+    path = tmp_path / "voicelatch.toml"
+    path.write_text(f'[relay]\npin = 17\npin_factory = "mock"\n[model]\nbundle = "{models}"\n'
+                    f'[events]\npath = "{tmp_path / "log" / "e"}"\n')  # fmt: skip
+    bench = Bench([loud(3.2), quiet(15), loud(3.2), quiet(5)], [9.0, -5.0])
+    bench.door.serves = {"bundle": "home", "bundle_sequence": 3, "bundle_digest": DIGEST, "config_digest": "cd" * 32}
+    bench.door.events = sink(tmp_path / "log" / "e")
+    bench.hear()
+    return path
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
+    code = cli.main(["events", *map(str, arguments)])
+    said = capsys.readouterr()
+    return code, said.out + said.err
+
+
+def test_a_list_is_one_line_an_event_and_can_be_narrowed(evening: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = run(capsys, "list", "--config", evening)
+    assert code == 0
+    assert "relay_on" in said
+    code, said = run(capsys, "list", "--config", evening, "--kind", "decision", "--json")
+    assert [json.loads(line)["outcome"] for line in said.splitlines()] == ["open", "refuse"]
+    assert run(capsys, "list", "--config", evening, "--since", "1h")[1] == ""
+    assert "relay_on" in run(capsys, "list", "--config", evening, "--since", "2026-01-01T17:59+00:00")[1]
+
+
+def test_verify_leaves_with_0_or_1_and_names_the_line(evening: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = run(capsys, "verify", "--config", evening)
+    assert (code, "whole" in said) == (0, True)
+    log = evening.parent / "log" / "e"
+    lines = log.read_text().splitlines()
+    lines[1] = lines[1].replace('"outcome": "open"', '"outcome": "refuse"')
+    log.write_text("\n".join(lines) + "\n")
+    code, said = run(capsys, "verify", "--config", evening)
+    assert (code, f"{log}:2: was altered" in said) == (1, True)
+    code, said = run(capsys, "verify", "--config", evening, "--json")
+    assert code == 1
+    assert json.loads(said)["problems"] == [{"file": str(log), "line": 2, "what": "was altered"}]
+
+
+def test_why_explains_an_opening_from_its_relay_too(evening: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    listed = [json.loads(line) for line in run(capsys, "list", "--config", evening, "--json")[1].splitlines()]
+    relay = next(each["n"] for each in listed if each["kind"] == "relay_on")
+    code, said = run(capsys, "why", relay, "--config", evening)
+    assert code == 0
+    for part in ("The door was opened for Anna.", "+9.000", "it takes +5.000 to open (margin +4.000)", "Bruno",
+                 "home #3", DIGEST, "cd" * 32, "0 refused visits", "replay: not guarded against"):  # fmt: skip
+        assert part in said, part
+    assert json.loads(run(capsys, "why", relay, "--config", evening, "--json")[1])["kind"] == "decision"
+
+
+def test_why_explains_a_refusal_and_says_which_numbers_there_are(
+    evening: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed = [json.loads(line) for line in run(capsys, "list", "--config", evening, "--json")[1].splitlines()]
+    refused = next(each["n"] for each in listed if each.get("outcome") == "refuse")
+    said = run(capsys, "why", refused, "--config", evening)[1]
+    assert "stayed shut" in said
+    assert "1 refused visits in a row" in said
+    code, said = run(capsys, "why", 999, "--config", evening)
+    assert (code, f"1 to {len(listed)}" in said) == (66, True)
+
+
+def test_a_log_that_is_not_there_is_one_message(evening: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(evening.parent / "log")
+    code, said = run(capsys, "list", "--config", evening)
+    assert (code, "there is no event log here" in said) == (66, True)
+
+
+def test_following_goes_on_into_a_new_file(tmp_path: Path) -> None:
+    log = sink(tmp_path / "e", max_bytes=700)
+    log.record(spoken(1))
+    numbers = iter(range(2, 9))
+    lines = follow(LogFiles(tmp_path / "e"), 1, sleep=lambda _: log.record(spoken(next(numbers))))
+    assert [json.loads(line)["number"] for line in islice(lines, 6)] == [2, 3, 4, 5, 6, 7]
+    assert (tmp_path / "e.1").exists()
+
+
+def test_times_are_ago_or_iso_in_the_doors_zone() -> None:
+    now = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
+    assert parse_since("2h", now) == datetime(2026, 1, 2, 10, 0, tzinfo=UTC)
+    assert parse_since("2026-01-01", now) == datetime(2026, 1, 1, tzinfo=UTC)
+    with pytest.raises(ConfigError, match="not a time"):
+        parse_since("yesterday", now)
+
+
+def test_an_event_of_another_version_is_explained_as_far_as_it_goes() -> None:
+    assert "outcome of another version: dance" in explain({"n": 1, "kind": "decision", "outcome": "dance"})
+    assert "lost_seconds: 1" in explain({"n": 1, "kind": "gap", "lost_seconds": 1})
+    assert find_decision([{"n": 1, "kind": "relay_on"}], 1) == {"n": 1, "kind": "relay_on"}
+    assert find_decision([], 1) is None
+
+
+def test_guards_lock_out_and_hours_are_told() -> None:
+    said = explain({"n": 1, "kind": "decision", "outcome": "replay", "replay_likeness": 30.0, "replay_compared": 4,
+                    "replay_threshold": 17.0, "button_seconds_ago": None, "schedule": "within hours",
+                    "locked_seconds": 30.0, "refused_visits": 5})  # fmt: skip
+    for part in ("heard this very recording", "30.0 alike", "never pressed", "within hours", "another 30 s"):
+        assert part in said
+
+
+def test_the_doors_decisions_can_be_chained_whatever_they_hold(tmp_path: Path) -> None:
+    events = RecordedEvents()
+    bench = Bench([loud(6.5), quiet(5)], [float("nan"), float("inf")])
+    bench.door.events = events
+    bench.hear()
+    log = sink(tmp_path / "e")
+    for event in events.events:
+        log.record(Event(kind=event.kind, at_seconds=event.at_seconds, wall_time=event.wall_time,
+                         details=event.details))  # fmt: skip
+    assert log.lost == 0

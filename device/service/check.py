@@ -12,6 +12,7 @@ from device.hardware.clock import SystemClock
 from device.hardware.microphone import SounddeviceMicrophone
 from device.service.config import Config, read_config
 from device.service.relays import describe
+from device.service.schedule import check_people
 from device.service.trust import trust_of
 from device.service.verified import bundle_digest
 from device.sound.pcm import Frame, level_dbfs
@@ -59,6 +60,10 @@ def check_all(config_path: Path, *, simulate: bool) -> list[Finding]:
         findings.append(_try("bundle", model))
     if bundle:
         findings.append(_try("golden vectors", lambda: _golden(bundle[0], config[0].model.runtime)))
+    if bundle and config[0].schedule:
+        findings.append(_try("schedule", lambda: _schedule(config[0], bundle[0])))
+    if config and config[0].button.enabled and not simulate:
+        findings.append(_try("button", lambda: _button(config[0])))
     if config and not simulate:
         findings.append(_try("microphone", lambda: _microphone(config[0])))
         findings.append(_try("relay", lambda: describe(config[0].relay)))
@@ -87,6 +92,21 @@ def _told(bundle: Bundle) -> str:
         f"{limits.open_llr:+.2f}, false accept rate at most {limits.target_far:.2%} on "
         f"{limits.validation_visits} visits of {limits.validation_speakers} strangers"
     )
+
+
+def _schedule(config: Config, bundle: Bundle) -> str:
+    check_people(config.schedule, bundle.residents)
+    named = sorted({each.person for each in config.schedule})
+    free = sorted(set(bundle.residents) - set(named))
+    return f"hours for {', '.join(named)}; at any hour: {', '.join(free) or 'nobody'}"
+
+
+def _button(config: Config) -> str:
+    from device.hardware.button import GpioButton
+
+    asked = config.button
+    GpioButton(asked.pin, clock=SystemClock(), pull_up=asked.pull_up, pin_factory=asked.pin_factory).close()
+    return f"pin {asked.pin} claimed through {asked.pin_factory}; a press counts for {asked.within_seconds:g} s"
 
 
 def _golden(bundle: Bundle, runtime: str) -> str:

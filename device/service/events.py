@@ -15,6 +15,8 @@ from device.service.audit import NOTHING, Head, Link, dump, forge, read_head, re
 from device.service.log_files import LogFiles, tail_of
 
 _LOG = logging.getLogger(__name__)
+# `forget` holds the files for a moment; nobody may hold up the door by them.
+PATIENCE_SECONDS = 0.2
 
 
 def as_table(event: Event) -> dict[str, object]:
@@ -78,7 +80,7 @@ class FileEvents:
         with self._lock:
             try:
                 self._files.path.parent.mkdir(parents=True, exist_ok=True)
-                with self._files.locked():
+                with self._files.locked(patience_seconds=PATIENCE_SECONDS):
                     self._take_up(told)
                     if self._untold:
                         self._append(_about(told, "events_lost", count=self._untold), durably=False)

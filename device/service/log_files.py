@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from device.errors import StateError
 
 TAIL_BYTES = 1 << 20
+RETRY_SECONDS = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,16 @@ class LogFiles:
         return [path for path in (self.older, self.path) if path.exists()]
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Alone with the files. The lock is a file of its own, because the others are replaced."""
+    def locked(self, *, patience_seconds: float = 10.0) -> Iterator[None]:
+        """Alone with the files. The lock is a file of its own, because the others are replaced.
+
+        Raises :class:`OSError` when somebody else has it for longer than ``patience_seconds``.
+        """
         descriptor = os.open(
             self.path.with_name(f"{self.path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
         )
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _wait_for(descriptor, patience_seconds)
             yield
         finally:
             os.close(descriptor)
@@ -68,6 +73,19 @@ class LogFiles:
                     next_step="ask as the daemon's user or as root",
                 ) from error
         return found
+
+
+def _wait_for(descriptor: int, patience_seconds: float) -> None:
+    until_seconds = time.monotonic() + patience_seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until_seconds:
+                raise
+            time.sleep(RETRY_SECONDS)
+        else:
+            return
 
 
 def lines_of(content: bytes) -> list[str]:

@@ -177,3 +177,13 @@ def test_the_journal_gets_the_lines_of_the_file_and_those_the_disk_refused(tmp_p
     (tmp_path / "f").write_text("no folder any more")
     log.record(spoken(2))
     assert json.loads(journal.getvalue().splitlines()[-1])["number"] == 2
+
+
+def test_somebody_who_holds_the_files_does_not_hold_up_the_door(tmp_path: Path) -> None:
+    log = sink(tmp_path / "e")
+    log.record(spoken(1))
+    with LogFiles(tmp_path / "e").locked():
+        log.record(spoken(2))
+    assert log.lost == 1
+    log.record(spoken(3))
+    assert kinds(tmp_path / "e") == ["speech", "events_lost", "speech"]

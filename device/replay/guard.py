@@ -9,8 +9,9 @@ from device.replay.memory import ReplayMemory
 from device.replay.prints import Print, PrintSpec, print_of, sound_of
 from device.sound.pcm import SAMPLE_RATE_HZ, Clip
 
-# Measured by ``python -m training replay-study``: 1 % of second takes are at least so alike.
-THRESHOLD = 16.5
+# Measured by ``python -m training replay-study``: on the half of the people on whom it was chosen, 1 % of second takes
+# were at least so alike and 87 % of recordings; on the other half 0 of 264 and 201 of 264.
+THRESHOLD = 24.17
 # How far back a visit reaches when it opens: the policy's clips and the pauses between them.
 VISIT_SECONDS = 30.0
 # The clips of one utterance are joined while they fit in this, so that a recording cut elsewhere still overlaps.

@@ -126,7 +126,7 @@ def test_a_damaged_replay_memory_begins_anew(tmp_path: Path, content: bytes, cap
 def test_the_configs_digest_changes_with_any_setting(models: Path) -> None:
     plain = config(models)
     assert config_digest(plain) == config_digest(config(models))
-    assert config_digest(plain) != config_digest(config(models, replay=ReplayConfig(threshold=20.0)))
+    assert config_digest(plain) != config_digest(config(models, replay=ReplayConfig(threshold=30.0)))
 
 
 def lived_in(tmp_path: Path, models: Path) -> tuple[Path, Config]:

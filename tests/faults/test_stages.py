@@ -1,6 +1,6 @@
 """One fault at a time, in every stage of the pipeline and at every moment of a visit, on the manual clock.
 
-Anna speaks for 3 s from second 1, 24 and 44 on. Whatever happens the pin is on for a visit of hers only, and in time off.
+Anna speaks for 3 s from second 1, 24 and 44 on. Whatever happens the pin is on for her alone, and off in time.
 """
 
 import json

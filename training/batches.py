@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from training.examples import NO_SPEAKER, SHARD_CLIPS
 
 
-class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+class Batches:
     """Random variants of all clips, in a new order each epoch, cropped in time and masked (Park et al. 2019).
 
-    With a ``speaker_balance`` above 0 clips are drawn instead, those of people with few clips more often.
-    Yields ``{"features": (b, crop, bands), "labels": (b,), "teacher": (b, d)}``; draws depend on seed and epoch.
+    With a ``speaker_balance`` above 0 clips are drawn instead, those of people with few clips more often. A batch is
+    ``{"features": (b, crop, bands), "teacher": (b, d)}`` and labels ``(b,)``; draws depend on seed, epoch and step
+    alone, so that an interrupted run goes on as it would have.
     """
 
     def __init__(
@@ -30,33 +31,50 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         crop_frames: int,
         seed: int,
         speaker_balance: float = 0.0,
-        first_epoch: int = 0,
     ) -> None:
-        super().__init__(workers=1, use_multiprocessing=False, max_queue_size=8)
         self._shards = [np.load(path, mmap_mode="r") for path in shards]
         self._labels, self._teacher = labels, teacher
         self._batch_size, self._crop, self._seed = batch_size, crop_frames, seed
-        self._epoch = first_epoch
         self._chances = chances(labels, speaker_balance) if speaker_balance > 0 else None
-        self._shuffle()
-
-    def _shuffle(self) -> None:
-        rng, count = np.random.default_rng([self._seed, self._epoch]), len(self._labels)
-        drawn = self._chances is not None
-        self._order = rng.choice(count, size=count, p=self._chances) if drawn else rng.permutation(count)
-
-    def on_epoch_end(self) -> None:
-        self._epoch += 1
-        self._shuffle()
+        self._orders: dict[int, NDArray[np.int64]] = {}
 
     def __len__(self) -> int:
         return len(self._labels) // self._batch_size
 
-    def __getitem__(self, index: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
-        rng = np.random.default_rng([self._seed, self._epoch, index])
-        rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
+    def batch(self, step: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
+        """Features, teacher and labels of one step, counted from the first epoch's first."""
+        epoch, index = divmod(int(step), len(self))
+        rng = np.random.default_rng([self._seed, epoch, index])
+        rows = self._order(epoch)[index * self._batch_size : (index + 1) * self._batch_size]
         features = np.stack([self._example(int(row), rng) for row in rows])
-        return {"features": features, "teacher": self._teacher[rows]}, self._labels[rows]
+        return features, self._teacher[rows], self._labels[rows]
+
+    def dataset(self, *, first_epoch: int, epochs: int) -> tf.data.Dataset:
+        """All batches from ``first_epoch`` to the end, made ahead of their use on all cores."""
+        steps = tf.data.Dataset.range(first_epoch * len(self), epochs * len(self))
+        bands, size = self._shards[0].shape[3], self._teacher.shape[1]
+
+        def load(step: Any) -> Any:
+            features, teacher, labels = tf.numpy_function(self.batch, [step], (tf.float32, tf.float32, tf.int64))
+            features.set_shape((self._batch_size, self._crop, bands))
+            teacher.set_shape((self._batch_size, size))
+            labels.set_shape((self._batch_size,))
+            return {"features": features, "teacher": teacher}, labels
+
+        made = steps.map(load, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+        # Several workers: each makes all batches and takes its part of every one.
+        options = tf.data.Options()
+        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+        return made.with_options(options)
+
+    def _order(self, epoch: int) -> NDArray[np.int64]:
+        if epoch not in self._orders:
+            rng, count = np.random.default_rng([self._seed, epoch]), len(self._labels)
+            drawn = self._chances is not None
+            order = rng.choice(count, size=count, p=self._chances) if drawn else rng.permutation(count)
+            # Batches are made ahead: those of two epochs may be under way at once.
+            self._orders = {epoch - 1: self._orders.get(epoch - 1, order), epoch: order}
+        return self._orders[epoch]
 
     def _example(self, row: int, rng: np.random.Generator) -> NDArray[np.float32]:
         shard = self._shards[row // SHARD_CLIPS]

@@ -21,14 +21,16 @@ from numpy.typing import NDArray
 
 from device.errors import DataError
 from training.batches import Batches
+from training.compute import precision, strategy_for
 from training.corpus.index import Progress
 from training.examples import NO_SPEAKER
 from training.metrics import eer, frr_at_far, pooled, trials_between
 from training.networks.backbone import build
-from training.recipe import Backbone
+from training.recipe import Backbone, Compute
 from training.tracking import Tracker
 
 VALIDATION_ENROLLED = 3
+ONE_DEVICE = Compute(devices="one")
 
 
 class Learner(keras.Model):  # type: ignore[misc]
@@ -45,6 +47,16 @@ class Learner(keras.Model):  # type: ignore[misc]
     def call(self, inputs: Any, training: bool = False) -> Any:
         return tf.math.l2_normalize(tf.cast(self.backbone(inputs["features"], training=training), tf.float32), axis=1)
 
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Nothing: everything is built before. Keras would take a batch for it, which several workers cannot share."""
+
+    def compute_metrics(self, *arguments: Any, **named: Any) -> Any:
+        told = super().compute_metrics(*arguments, **named)
+        if not isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
+            return told
+        # Keras averages over workers along an axis that a single number does not have.
+        return {name: tf.reshape(value, (1,)) for name, value in told.items()}
+
     def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, *_: Any, **__: Any) -> Any:
         known = tf.cast(y != NO_SPEAKER, tf.float32)
         labels = tf.maximum(y, 0)
@@ -60,7 +72,8 @@ class Learner(keras.Model):  # type: ignore[misc]
         if self.settings.teacher:
             agreement = tf.reduce_sum(y_pred * x["teacher"], axis=1)
             loss += self.settings.teacher_weight * tf.reduce_mean(1.0 - agreement)
-        return loss
+        # Each replica sees a part of the batch, and their gradients are added up.
+        return loss / tf.distribute.get_strategy().num_replicas_in_sync
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,21 +159,27 @@ def fit_backbone(
     folder: Path,
     tracker: Tracker,
     progress: Progress,
+    compute: Compute = ONE_DEVICE,
 ) -> Any:
-    """Train (or go on training) in ``folder``; return the Keras network for whole clips with the best weights."""
+    """Train (or go on training) in ``folder``; return the Keras network for whole clips with the best weights.
+
+    Of several workers each runs this on the same data, with a folder of its own.
+    """
+    strategy = strategy_for(compute)
     keras.utils.set_random_seed(seed)
     folder.mkdir(parents=True, exist_ok=True)
     frames, bands = validation.features.shape[1:]
     sizes = {"embedding_size": settings.embedding_size, "width": settings.width}
-    whole = build(settings.network, (frames, bands), **sizes)
+    with strategy.scope():
+        whole = build(settings.network, (frames, bands), **sizes)
     if (folder / "finished").exists():
         whole.load_weights(folder / "best.weights.h5")
         return whole
-    cropped = build(settings.network, (settings.crop_frames, bands), **sizes)
+    with strategy.scope(), precision(compute):
+        cropped = build(settings.network, (settings.crop_frames, bands), **sizes)
     if settings.start_from:
         load_start(whole, Path(settings.start_from))
         cropped.set_weights(whole.get_weights())
-    learner = Learner(cropped, int(labels.max()) + 1, settings)
     rates = [each["frr_at_checkpoint_far"] for each in epochs_so_far(folder)]
     batches = Batches(
         shards,
@@ -170,15 +189,23 @@ def fit_backbone(
         crop_frames=settings.crop_frames,
         seed=seed,
         speaker_balance=settings.speaker_balance,
-        first_epoch=len(rates),
     )
     rate = learning_rate(settings, len(batches) * settings.epochs)
-    learner.compile(optimizer=keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=5.0))
-    learner.build({"features": (None, settings.crop_frames, bands), "teacher": (None, teacher.shape[1])})
+    with strategy.scope():
+        learner = Learner(cropped, int(labels.max()) + 1, settings)
+        learner.compile(optimizer=keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=5.0))
+        learner.build({"features": (None, settings.crop_frames, bands), "teacher": (None, teacher.shape[1])})
+        learner.optimizer.build(learner.trainable_variables)
     watch = Watch(validation, whole, folder, settings=settings, tracker=tracker, progress=progress)
     backup = keras.callbacks.BackupAndRestore(str(folder / "backup"), save_freq="epoch", delete_checkpoint=False)
     if not gives_up(rates, settings.patience):
-        learner.fit(batches, epochs=settings.epochs, callbacks=[watch, backup], verbose=0)
+        learner.fit(
+            batches.dataset(first_epoch=len(rates), epochs=settings.epochs),
+            epochs=settings.epochs,
+            steps_per_epoch=len(batches),
+            callbacks=[watch, backup],
+            verbose=0,
+        )
     (folder / "finished").touch()
     whole.load_weights(folder / "best.weights.h5")
     return whole

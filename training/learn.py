@@ -90,6 +90,7 @@ def learn(
             folder=fit.folder,
             tracker=tracker,
             progress=progress,
+            compute=recipe.compute,
         )
 
     # The number is that of the way it is quantized.

@@ -181,6 +181,19 @@ class Publish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Compute:
+    """What a network is learnt on. ``devices``: ``auto``, ``one``, ``mirrored`` (several GPUs) or ``multi_worker``
+    (several machines); ``precision``: ``float32``, or mixed with float16 (GPUs) or bfloat16."""
+
+    devices: str = "auto"
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        one_of("compute.devices", self.devices, ("auto", "one", "mirrored", "multi_worker"))
+        one_of("compute.precision", self.precision, ("float32", "mixed_float16", "mixed_bfloat16"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tracking:
     """Who else follows a run, beside its JSON lines: ``tensorboard`` event files, and Weights & Biases, ``off``,
     ``offline`` (written to disk) or ``online``, in ``wandb_project``."""
@@ -206,12 +219,13 @@ class Recipe:
     segmenter: SegmenterSpec = field(default_factory=SegmenterSpec)
     enrol: Enrol = field(default_factory=Enrol)
     decision: DecisionSettings = field(default_factory=DecisionSettings)
+    compute: Compute = field(default_factory=Compute)
     tracking: Tracking = field(default_factory=Tracking)
 
     def sha256(self) -> str:
-        """The identity of everything in the recipe but who follows it and who signs: that changes nothing in what is
-        learnt, and a signature says itself whose it is."""
-        table = {name: value for name, value in asdict(self).items() if name != "tracking"}
+        """The identity of everything in the recipe but who follows it, what it is computed on and who signs: that
+        changes nothing in what is asked for, and a signature says itself whose it is."""
+        table = {name: value for name, value in asdict(self).items() if name not in ("tracking", "compute")}
         del table["publish"]["key"]
         return digest(table)
 

@@ -10,10 +10,11 @@ import pytest
 from device.errors import DataError
 from device.verdict.interpreter import Interpreter, unit_length
 from training.examples import NO_SPEAKER
-from training.recipe import Backbone
+from training.recipe import Backbone, Compute
 from training.tracking import JsonLines
 
 SHAPE = (48, 16)
+ONE = Compute(devices="one")
 SETTINGS = Backbone(width=4, embedding_size=16, epochs=3, batch_size=16, crop_frames=32, teacher="resemblyzer")
 
 
@@ -26,7 +27,9 @@ def voices(rng: np.random.Generator, speakers: int, clips: int) -> tuple[np.ndar
     return features, labels
 
 
-def learn(folder: Path, settings: Backbone = SETTINGS, seen: list[object] | None = None) -> object:
+def learn(
+    folder: Path, settings: Backbone = SETTINGS, seen: list[object] | None = None, compute: Compute = ONE
+) -> object:
     seen = [] if seen is None else seen
     from training.fit import ValidationClips, fit_backbone
 
@@ -40,7 +43,7 @@ def learn(folder: Path, settings: Backbone = SETTINGS, seen: list[object] | None
     validation = ValidationClips(held.astype(np.float32), tuple(f"v{each}" for each in who))
     return fit_backbone(
         [shard], labels, teacher, validation, settings=settings, seed=1, folder=folder / "fit",
-        tracker=JsonLines(folder / "log.jsonl"), progress=lambda *told: seen.append(told),
+        tracker=JsonLines(folder / "log.jsonl"), progress=lambda *told: seen.append(told), compute=compute,
     )  # fmt: skip
 
 

@@ -11,7 +11,8 @@
 7. ``fit``            the backbone, learnt from many speakers, on ``batches``
 8. ``quantize``       Keras -> full int8 TFLite
 9. ``backbone``       the int8 network with its cohort and validation strangers, reusable by every refresh
-10. ``enrol``         residents -> prototypes
+   ``imported``       or a backbone learnt by others
+10. ``enrol``         residents -> prototypes; ``populations`` on whose strangers thresholds are chosen
 11. ``calibrate``     similarities -> log-likelihood ratios -> thresholds for a target false accept rate
 12. ``evaluate``      the int8 bundle through the door's own scorer, on strangers and on another day, in ``conditions``
     ``at_the_door``   visits and long recordings through the policy and the pipeline
@@ -19,8 +20,9 @@
 14. ``publish``       one verified bundle, or none; ``versions`` keeps the last ones
 15. ``deploy``        to the doors, and back
 
-``metrics`` are the error rates; ``report``, ``report_page`` and ``charts`` the page that tells them. ``recipe`` is the
-typed TOML behind a run, ``stages`` keeps and times what it does, ``tracking`` tells who follows, ``run`` is the path
-above on one screen, ``cli`` the commands. Arrows: training imports the hardware-free rooms of ``device``; ``device``
-never imports training.
+``benchmark`` judges a network on people it has never met, ``replay_study`` the replay guard. ``compute`` is what a
+network is learnt on. ``metrics`` are the error rates; ``report``, ``report_page`` and ``charts`` the page that tells
+them. ``recipe`` is the typed TOML behind a run, ``stages`` keeps and times what it does, ``tracking`` tells who follows,
+``atomic`` writes files whole, ``run`` is the path above on one screen, ``cli`` the commands. Arrows: training imports
+the hardware-free rooms of ``device``; ``device`` never imports training.
 """

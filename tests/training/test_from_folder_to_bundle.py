@@ -21,6 +21,7 @@ from training.compare import Standing
 from training.corpus.household import build_household
 from training.corpus.index import index_folder
 from training.corpus.split import speaker_hash, split
+from training.populations import refuse_known_people
 from training.recipe import Augment, Backbone, Data, DecisionSettings, Enrol, Publish, Recipe
 from training.run import run
 
@@ -143,8 +144,8 @@ def test_a_backbone_is_not_tested_on_people_it_was_learnt_from(home: Path, tmp_p
     index = index_folder(home)
     parts = split(index, seed=7, validation_fraction=0.4, test_fraction=0.15, enrol_sessions="first")
     backbone = read_backbone(ROOT / "models" / "backbone")
-    module.refuse_known_people(backbone, parts)
+    refuse_known_people(backbone, parts)
     met = {*backbone.manifest["training_speakers"], speaker_hash(parts.test[0].speaker)}
     with pytest.raises(DataError, match="met before") as caught:
-        module.refuse_known_people(replace(backbone, manifest={**backbone.manifest, "training_speakers": met}), parts)
+        refuse_known_people(replace(backbone, manifest={**backbone.manifest, "training_speakers": met}), parts)
     assert parts.test[0].speaker in str(caught.value)

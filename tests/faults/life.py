@@ -68,6 +68,7 @@ class Life:
     deaths: list[tuple[float, str]] = field(default_factory=list)
     starts: int = 0
     overflowed: bool = False
+    heard_seconds: float = 0.0
     frames: list[float] = field(default_factory=list)
     scored: list[tuple[float, Clip]] = field(default_factory=list)
     gaps: list[float] = field(default_factory=list)
@@ -136,6 +137,7 @@ class Life:
                 self.clock.calendar_off += timedelta(days=(-1) ** int(fault.at_seconds) * 400)
             case "clock jump":
                 self.clock.advance(LONGEST_JUMP_SECONDS + 0.1 + 30.0 * (fault.at_seconds % 1.0))
+                self.heard_seconds = self.now
             case "guardian killed":
                 self.pin.die(seconds=fault.seconds)
             case "guardian slow":

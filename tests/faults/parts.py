@@ -22,7 +22,8 @@ from tests.faults.world import Acknowledging, GuardedRelay
 if TYPE_CHECKING:
     from tests.faults.life import Life
 
-READ_SECONDS = 0.5
+# The real microphone's: how long a read waits, and how much sound waits for a door that is late.
+READ_SECONDS, QUEUE_SECONDS = 0.5, 2.0
 # Who is at the door is heard by how loud they are.
 NOBODY, ANNA, MUMBLING_ANNA, STRANGER, BROKEN = 0, 1000, 2000, 3000, 4000
 LLR = {ANNA: 9.0, MUMBLING_ANNA: 3.0, STRANGER: -5.0, BROKEN: float("nan"), NOBODY: -9.0}
@@ -48,7 +49,7 @@ class Ears:
     """The microphone: 20 ms of the porch at a time, or a gap where the schedule has one."""
 
     def __init__(self, life: Life) -> None:
-        self._life = life
+        self._life, life.heard_seconds = life, life.now
         if life.lasts("unplugged") or life.lasts("frozen server"):
             raise MicrophoneError("the microphone cannot be opened")
 
@@ -68,13 +69,18 @@ class Ears:
         if life.overflowed:
             life.overflowed = False
             return self._gap("the sound driver overflowed", 0.0)
-        life.clock.advance(FRAME_SECONDS)
+        if life.now - life.heard_seconds > QUEUE_SECONDS:
+            return self._gap("the door was too slow", 0.0)
+        # Sound waits for a door that is late, and keeps the time at which it was heard.
+        life.heard_seconds += FRAME_SECONDS
+        life.clock.advance(max(0.0, life.heard_seconds - life.now))
         life.frames.append(life.now)
-        return Frame(_SOUND[life.porch.who(life.now)], life.now)
+        return Frame(_SOUND[life.porch.who(life.heard_seconds)], life.heard_seconds)
 
     def _gap(self, reason: str, seconds: float) -> Gap:
         self._life.clock.advance(seconds)
         self._life.gaps.append(self._life.now)
+        self._life.heard_seconds = self._life.now
         return Gap(reason, self._life.now, seconds)
 
     def close(self) -> None:

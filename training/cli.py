@@ -47,7 +47,8 @@ def _run(arguments: argparse.Namespace) -> int:
         for kind in ("int8", "float"):
             if kind in outcome.figures:
                 for unit in ("clip", "visit"):
-                    print(f"{kind:5s} {unit:5s} " + _line(outcome.figures[kind][unit]))
+                    name = outcome.figures["runs_in"] if kind == "int8" else kind
+                    print(f"{name:7s} {unit:5s} " + _line(outcome.figures[kind][unit]))
         for name, told in outcome.figures["conditions"].items():
             print(f"{name:18s} clip " + _line(told["clip"]))
         print(f"the whole report: {outcome.bundle.path / 'report.html'}")

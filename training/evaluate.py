@@ -80,6 +80,7 @@ def evaluate(bundle: Bundle, tested: TestSet, *, float_network: Any | None, seed
             "strangers": len({each.speaker for each in strangers}),
             "stranger_clips": len(strangers),
         },
+        "runs_in": bundle.input.dtype,
         "int8": _rates(residents, inside, strangers, outside, bundle, seed=seed),
         "door": {
             "residents": tell_visits(hold_visits(bundle, residents, inside)),

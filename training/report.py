@@ -3,6 +3,7 @@
 What the figures hold (all made by :func:`training.evaluate.evaluate`; rates are 0..1, scores natural-log ratios)::
 
     counts       residents, resident_clips, strangers, stranger_clips
+    runs_in      int8, or float32 for a network that does not survive int8: then so are the figures called int8
     int8, float  clip, visit -> eer, frr_at_far_1pct, frr_at_far_01pct, min_dcf, cllr -> value[, low, high];
                  the two frr_at also strangers_behind_it: how many strangers' trials that FAR is;
                  at_threshold -> far, frr, f1 and the four counts of the confusion. ``float`` may be absent.
@@ -24,7 +25,7 @@ from typing import Any
 from device.errors import DataError
 from training.report_page import page
 
-REQUIRED = ("counts", "int8", "door", "per_person", "scores", "conditions", "long")
+REQUIRED = ("counts", "runs_in", "int8", "door", "per_person", "scores", "conditions", "long")
 
 
 @dataclass(frozen=True, slots=True)

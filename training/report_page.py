@@ -43,8 +43,8 @@ def page(title: str, figures: Mapping[str, Any], limits: Mapping[str, Any]) -> s
     picture = histograms(
         scores["residents"], scores["strangers"], open_llr=limits["open_llr"], refuse_llr=limits["refuse_llr"]
     )
-    rates = [_rates(f"{kind}, one {unit}", figures[kind][unit]) for kind, unit in _rows(figures)]
-    settled = [_settled(f"{kind}, one {unit}", figures[kind][unit]["at_threshold"]) for kind, unit in _rows(figures)]
+    rates = [_rates(name, told) for name, told in _rows(figures)]
+    settled = [_settled(name, told["at_threshold"]) for name, told in _rows(figures)]
     harder = {"as recorded": figures["int8"], **figures["conditions"]}
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8>"
@@ -69,7 +69,7 @@ def page(title: str, figures: Mapping[str, Any], limits: Mapping[str, Any]) -> s
         "<p>F1 depends on how many strangers came for each resident in this test: it says nothing about another door. "
         "A door that never opens has 0.</p>",
         _long(figures["long"]),
-        "<h2>Harder conditions (int8)</h2>",
+        f"<h2>Harder conditions ({escape(figures['runs_in'])})</h2>",
         table(HARDER, [_condition(*told) for told in harder.items()]),
         "<p>The last two columns at the door's own thresholds.</p>",
         _each_in_conditions(figures),
@@ -122,8 +122,15 @@ def _tiles(figures: Mapping[str, Any]) -> str:
     return f"<div class=tiles>{cells}</div>"
 
 
-def _rows(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [(kind, unit) for kind in ("int8", "float") if kind in figures for unit in ("clip", "visit")]
+def _rows(figures: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """What the door runs, and beside it the float network where that was at hand: one clip, and a visit."""
+    names = {"int8": figures["runs_in"], "float": "float"}
+    return [
+        (f"{name}, one {unit}", figures[kind][unit])
+        for kind, name in names.items()
+        if kind in figures
+        for unit in ("clip", "visit")
+    ]
 
 
 def _rates(name: str, told: Mapping[str, Any]) -> list[str]:

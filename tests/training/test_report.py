@@ -33,6 +33,7 @@ def figures(*, stranger_clips: int = 2000, stranger: str = "Olaf") -> dict[str, 
     row = {"clips": 9, "accepted": 0.5, "mean_llr": 1.0, "highest_llr": 3.0}
     return {
         "counts": {"residents": 5, "resident_clips": 180, "strangers": 61, "stranger_clips": stranger_clips},
+        "runs_in": "int8",
         "int8": rates(intervals=True),
         "float": rates(intervals=True, eer=0.0777),
         "conditions": {"noise 10 dB": rates(intervals=False, eer=0.1234) | {"accepted": {"Anna": 0.25}}},
@@ -98,6 +99,13 @@ def test_a_door_that_never_opened_says_so() -> None:
     assert "<b>never</b>" in Report("home", told, LIMITS).to_html()
 
 
+def test_a_network_that_runs_in_float_is_not_called_int8() -> None:
+    told = figures() | {"runs_in": "float32"}
+    html = Report("home", told, LIMITS).to_html()
+    assert "float32, one clip" in html
+    assert "int8, one" not in html
+
+
 def test_a_report_without_its_float_network_says_nothing_of_it() -> None:
     told = figures()
     del told["float"]
@@ -106,7 +114,7 @@ def test_a_report_without_its_float_network_says_nothing_of_it() -> None:
     assert "float, one clip" not in html
 
 
-@pytest.mark.parametrize("key", ["counts", "int8", "door", "per_person", "scores", "conditions", "long"])
+@pytest.mark.parametrize("key", ["counts", "runs_in", "int8", "door", "per_person", "scores", "conditions", "long"])
 def test_a_missing_part_is_an_error_and_not_an_empty_table(key: str) -> None:
     told = figures()
     del told[key]

@@ -69,6 +69,6 @@ def test_the_schedules_would_find_a_door_that(
     defect: Callable[[pytest.MonkeyPatch], None], counted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     defect(monkeypatch)
-    result = run_many(25)
+    result = run_many(60)
     assert getattr(result, counted) > 0
     assert result.problems

@@ -57,16 +57,17 @@ def is_slow_to_start(patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("defect", "counted"),
+    ("defect", "counted", "schedules"),
     [
-        (forgets_gaps, "wrong_openings"),
-        (stays_on, "stuck_on"),
-        (loses_events, "events_lost"),
-        (is_slow_to_start, "deaf"),
+        # Somebody must speak on both sides of a gap, and be accepted: that is rare.
+        (forgets_gaps, "wrong_openings", 70),
+        (stays_on, "stuck_on", 20),
+        (loses_events, "events_lost", 20),
+        (is_slow_to_start, "deaf", 20),
     ],
 )
 def test_the_schedules_would_find_a_door_that(
-    defect: Callable[[pytest.MonkeyPatch], None], counted: str, monkeypatch: pytest.MonkeyPatch
+    defect: Callable[[pytest.MonkeyPatch], None], counted: str, schedules: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     defect(monkeypatch)
     result = run_many(60)

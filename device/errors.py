@@ -2,7 +2,7 @@
 
 An error carries what a person needs to mend it: what was wrong, where, what was received, what is allowed, and the
 next step. The command line prints exactly that and leaves with the class's ``exit_code`` (the values of sysexits.h,
-so that systemd's ``RestartPreventExitStatus`` can tell a broken file from a missing microphone).
+so that a script, or whoever reads the journal, can tell a broken file from a missing microphone).
 """
 
 from __future__ import annotations

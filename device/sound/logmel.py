@@ -76,11 +76,12 @@ class FrontendSpec:
     @property
     def frames(self) -> int:
         """How many frames a clip of 3 s has."""
-        heard = CLIP_SAMPLES + 2 * self._margin_samples
+        heard = CLIP_SAMPLES + 2 * self.margin_samples
         return 1 + (heard - self.fft_samples) // self.hop_samples
 
     @property
-    def _margin_samples(self) -> int:
+    def margin_samples(self) -> int:
+        """The silence put before and after a clip."""
         return self.fft_samples // 2 if self.centred else 0
 
     @property
@@ -144,7 +145,7 @@ class LogMel:
             level = 10.0 * np.log10(max(float(np.mean(np.square(sound))), 1e-12))
             sound = sound * 10.0 ** (max(self.spec.lift_to_dbfs - level, 0.0) / 20.0)
         if self.spec.centred:
-            sound = np.pad(sound, self.spec.fft_samples // 2)
+            sound = np.pad(sound, self.spec.margin_samples)
         frames = np.lib.stride_tricks.sliding_window_view(sound, self.spec.fft_samples)[:: self.spec.hop_samples]
         spectrum = np.fft.rfft(frames * self._window, axis=1)
         power = np.square(spectrum.real) + np.square(spectrum.imag)

@@ -7,6 +7,8 @@
 5. ``device.service``    the pipeline (the whole door on one screen), the daemon, the commands
 6. ``device.guardian``   a process of its own that owns the relay's pin, and shuts the door whatever becomes of the rest
 7. ``device.replay``     prints of what was heard lately: a recording that is played again opens nothing
+8. ``device.enrolment``  recording people at the door: what to say, what a good take is, how much is enough
+9. ``device.terminal``   lines and bars for the tools that somebody looks at while standing at the door
 
 ``device.ports`` names what the pipeline needs from the world; ``device.errors`` is every way it can fail.
 This file imports nothing, so that each room can be used alone.

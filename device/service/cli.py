@@ -17,6 +17,7 @@ from device.service import demo
 from device.service.config import Config, EventsConfig, read_config
 from device.service.events_command import add_parser as add_events
 from device.service.forget import add_parser as add_forget
+from device.service.record_command import add_parser as add_record
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 not as expected, 2 wrong command line, 65 unusable bundle or sound, "
@@ -247,6 +248,7 @@ def build_parser() -> argparse.ArgumentParser:
                    "python -m device relay-off --config /etc/voicelatch/voicelatch.toml"))  # fmt: skip
     add_events(commands)
     add_forget(commands)
+    add_record(commands)
     return parser
 
 

@@ -20,6 +20,9 @@ ONLY_IN = {
 # room -> the device rooms it may import from
 MAY = {
     "device/sound": ("device.sound", "device.errors"),
+    "device/enrolment": ("device.enrolment", "device.sound", "device.errors"),
+    # What draws knows nothing of what it draws.
+    "device/terminal": ("device.terminal",),
     "device/replay": ("device.replay", "device.sound", "device.errors"),
     "device/verdict": ("device.verdict", "device.sound", "device.errors"),
     "device/hardware": (

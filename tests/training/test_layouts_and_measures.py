@@ -8,10 +8,11 @@ import pytest
 import soundfile
 
 from device.errors import ConfigError, DataError
+from device.sound.measures import estimate_snr_db
 from training.cli import main
 from training.corpus.index import index_folder
 from training.corpus.layouts import LAYOUTS, Place, parse_source
-from training.corpus.measures import estimate_snr_db, measure
+from training.corpus.measures import measure
 
 RATE_HZ = 16000
 

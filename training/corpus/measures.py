@@ -7,16 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from device.sound.pcm import FRAME_SAMPLES, FRAME_SECONDS, FULL_SCALE, SAMPLE_RATE_HZ, Samples, level_dbfs
+from device.sound.measures import clipped_share, estimate_snr_db
+from device.sound.pcm import FRAME_SECONDS, FULL_SCALE, SAMPLE_RATE_HZ, Samples, level_dbfs
 from device.sound.resample import resample
 from device.sound.segmenter import frames_of
 from device.sound.vad import VadSpec, WebRtcDetector
-
-# 16-bit recorders clip at 32767 of 32768; lossy formats move the flat tops a little.
-CLIPPED_FROM = 0.999
-HIGHEST_SNR_DB = 60.0
-LOWEST_SNR_DB = -20.0
-_QUIETEST_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,26 +40,7 @@ def measure(sound: NDArray[np.float32], rate_hz: int) -> Measures:
     return Measures(
         level_dbfs=round(level_dbfs(samples), 2),
         # Judged before mixing down: one clipped channel is a clipped recording.
-        clipped_share=round(float(np.mean(np.abs(sound).max(axis=1) >= CLIPPED_FROM)), 6),
+        clipped_share=round(clipped_share(sound), 6),
         snr_db=round(estimate_snr_db(samples, speech), 1),
         speech_seconds=round(float(speech.sum()) * FRAME_SECONDS, 2),
     )
-
-
-def estimate_snr_db(samples: Samples, speech: NDArray[np.bool_]) -> float:
-    """Signal-to-noise ratio in dB, -20..60, from the power of frames: noise is the quietest tenth of all frames,
-    signal what the frames of speech (the louder half where none is) have above it.
-
-    ``speech`` bool ``(frames,)``. It needs pauses: without any, the ratio comes out too low.
-    """
-    whole = len(samples) // FRAME_SAMPLES
-    if whole == 0:
-        return LOWEST_SNR_DB
-    frames = samples[: whole * FRAME_SAMPLES].reshape(whole, FRAME_SAMPLES).astype(np.float64) / FULL_SCALE
-    power = np.square(frames).mean(axis=1)
-    marked = speech[:whole]
-    signal = power[marked] if marked.any() else np.sort(power)[whole // 2 :]
-    quietest = np.sort(power)[: max(1, int(_QUIETEST_SHARE * whole))]
-    noise = max(float(quietest.mean()), 1e-12)
-    ratio = max(float(signal.mean()) - noise, 1e-12) / noise
-    return float(np.clip(10.0 * np.log10(ratio), LOWEST_SNR_DB, HIGHEST_SNR_DB))

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from device.sound.measures import CLIPPED_SHARE
 from training.backbone import BackboneArtefact
 from training.clips import Cutter, SpokenClip
 from training.corpus.index import Index, Progress, Recording, Rejected, silent
@@ -27,8 +28,6 @@ CLIPS_PER_PERSON = 12
 MOST_OTHERS = 200
 # Spectra, pitch and spectrograms of so many residents; more make a page that nobody reads.
 MOST_DETAILED = 12
-# From here on clipping can be heard, and bends the spectrum.
-CLIPPED_SHARE = 0.001
 GROUPS = ("others", "strangers", "crowd", "noise", "rir")
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from device.enrolment.progress import ENOUGH_SPEECH_SECONDS
 from device.sound.logmel import hz_to_mel
 from device.sound.pcm import SAMPLE_RATE_HZ
 from training.corpus.survey import Part, Survey
 from training.corpus.survey_svg import HUES, INK, PITCH, draw_svg, short
 from training.corpus.survey_voices import HOP_SAMPLES, LINEAR_TOP_HZ, Spread, Voice
-from training.corpus.survey_warnings import ENOUGH_SPEECH_SECONDS
 
 # More rows make a picture taller than anybody scrolls; the table on the page holds everybody.
 MOST_ROWS = 40

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from device.enrolment.progress import ENOUGH_SPEECH_SECONDS
+from device.enrolment.prompts import NOISY_SNR_DB, QUIET_DBFS
 from training.corpus import survey_plots as plots
 from training.corpus.survey import MOST_DETAILED, MOST_OTHERS, Part, Survey
 from training.corpus.survey_likeness import LOOK_ALIKE_SHARE
-from training.corpus.survey_warnings import ENOUGH_SPEECH_SECONDS, LOW_SPEECH_RATIO, NOISY_SNR_DB, QUIET_DBFS, Advice
+from training.corpus.survey_warnings import LOW_SPEECH_RATIO, Advice
 
 _READ_A_BOX = "Box: the middle half of the recordings; stroke: the median; line: 5 to 95 %."
 

@@ -7,16 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from device.enrolment.progress import ENOUGH_SPEECH_SECONDS
+from device.enrolment.prompts import NOISY_SNR_DB, QUIET_DBFS
 from training.corpus.index import Recording
 from training.corpus.survey import Part, Survey
 from training.recipe import Enrol
 
-# What training refuses to enrol below, and what it takes for a voice to be known well.
+# What training refuses to enrol below.
 ENROL_SPEECH_SECONDS = Enrol().min_speech_seconds
-ENOUGH_SPEECH_SECONDS = 60.0
-QUIET_DBFS = -40.0
-# The index's estimate is low where there are few pauses: clean reading without any still reaches this.
-NOISY_SNR_DB = 12.0
 LOW_SPEECH_RATIO = 0.3
 LOWEST_GOOD_RATE_HZ = 16_000
 # Below it, thresholds rest on the people the network brings along and hardly on those around this door.

@@ -1,0 +1,82 @@
+"""How the tools at the door hear: the door's own microphone while no daemon has it, or files in its stead."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from device.errors import ConfigError, MicrophoneError
+from device.ports import Clock, Microphone
+from device.service.config import read_config
+from device.service.status import DEFAULT_FOLDER, look, runtime_folder
+
+# Where install.sh puts it: who stands at the door does not want to type it.
+DEFAULT_CONFIG = Path("/etc/voicelatch/voicelatch.toml")
+STOP = "sudo systemctl stop voicelatch, then this again, then: sudo systemctl start voicelatch"
+
+
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """A microphone, the clock its frames are dated by, and its ``name`` for people."""
+
+    microphone: Microphone
+    clock: Clock
+    name: str
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """``--config``, ``--microphone``, ``--simulate``, ``--wav`` and ``--runtime-dir``."""
+    parser.add_argument("--config", type=Path, default=None,
+                        help=f"the daemon's configuration (default: {DEFAULT_CONFIG} where there is one)")  # fmt: skip
+    parser.add_argument("--microphone", default=None, metavar="NAME", help="part of its name (default: the configured)")
+    parser.add_argument("--simulate", action="store_true", help="no microphone: play --wav, or silence, in real time")
+    parser.add_argument("--wav", type=Path, nargs="*", default=[], help="what the simulated microphone hears")
+    parser.add_argument("--runtime-dir", type=Path, default=None,
+                        help="folder of the daemon's status.json (default: systemd's)")  # fmt: skip
+
+
+def config_path(arguments: argparse.Namespace) -> Path | None:
+    """The configuration asked for, or the installed one, or None."""
+    asked: Path | None = arguments.config
+    return asked if asked is not None else DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None
+
+
+def open_ears(arguments: argparse.Namespace) -> Ears:
+    """Raises :class:`MicrophoneError` while the daemon has the microphone, or where there is none."""
+    from device.hardware.clock import SystemClock
+
+    clock = SystemClock()
+    if arguments.wav and not arguments.simulate:
+        raise ConfigError("files are heard by a simulated microphone alone", where="--wav", next_step="add --simulate")
+    if arguments.simulate:
+        return simulated(arguments.wav, clock)
+    refuse_a_running_daemon(runtime_folder(arguments.runtime_dir) or DEFAULT_FOLDER)
+    from device.hardware.microphone import SounddeviceMicrophone
+
+    path = config_path(arguments)
+    device = arguments.microphone
+    if device is None:
+        device = read_config(path).microphone.device if path is not None else ""
+    return Ears(SounddeviceMicrophone(device or None, clock=clock), clock, device or "the system's default input")
+
+
+def simulated(wavs: Sequence[Path], clock: Clock) -> Ears:
+    """The files one after another, silence around each; a minute of silence without any."""
+    from device.simulated.microphone import Segment, SimulatedMicrophone, silence
+
+    segments: list[Segment] = [silence(1.0 if wavs else 60.0)]
+    for path in wavs:
+        segments += [path, silence(2.0)]
+    return Ears(SimulatedMicrophone(segments, clock=clock), clock, "a simulated one")
+
+
+def refuse_a_running_daemon(folder: Path) -> None:
+    """Raise :class:`MicrophoneError` while the daemon, which owns the microphone, listens."""
+    seen = look(folder)
+    if seen.listening and seen.status is not None:
+        raise MicrophoneError(
+            "the daemon has the microphone", where=f"process {seen.status.pid}",
+            received="it listens at the door", next_step=STOP,
+        )  # fmt: skip

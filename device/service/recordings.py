@@ -1,0 +1,160 @@
+"""Recordings made at the door, in the layout that training reads, below the daemon's state directory.
+
+``recordings/<role>/<person>/<date>/NN.wav`` with the roles allowed, others and strangers; the background of the door in
+``recordings/noise/<date>/NN.wav``. Readable by the daemon's user alone. Nothing that is there is ever overwritten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from device.enrolment.progress import ROLES, Day, Progress, Role, in_order
+from device.errors import AudioFormatError, DataError, StateError
+from device.service.privacy import RECORDINGS, make_private
+from device.sound.pcm import FRAME_SECONDS, SAMPLE_RATE_HZ, Samples
+from device.sound.segmenter import frames_of
+from device.sound.vad import VadSpec, WebRtcDetector
+from device.sound.wavfile import read_wav, write_wav
+
+LONGEST_NAME = 60
+_NUMBER = re.compile(r"(\d+)\.wav")
+# Words of the command line, and folders of the layout: `forget` looks for folders by name.
+RESERVED = frozenset({*ROLES, "crowd", "rir", "status", "files", "send", "evaluate-only"})
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A file below the recordings: ``path`` relative to them, with forward slashes; ``sha256`` in hex."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The recordings below the state directory ``state``."""
+
+    state: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.state / RECORDINGS
+
+    def keep(self, samples: Samples, role: Role, person: str, day: str) -> Path:
+        """Write int16 ``(n,)`` at 16 kHz as the next number of that day; ``person`` is not looked at for noise.
+
+        Raises :class:`StateError` when it cannot be written.
+        """
+        parts = [self.folder, self.folder / role]
+        parts += [parts[-1] / person] if role != "noise" else []
+        folder = parts[-1] / day
+        try:
+            for each in (*parts, folder):
+                if not each.exists():
+                    make_private(each)
+                    self._hand_over(each)
+            numbers = [int(found[1]) for path in folder.iterdir() if (found := _NUMBER.fullmatch(path.name))]
+            path = folder / f"{max(numbers, default=0) + 1:02d}.wav"
+            write_wav(path, samples)
+            path.chmod(0o600)
+            self._hand_over(path)
+        except OSError as error:
+            raise StateError(
+                "the recording cannot be written", where=str(folder), received=error,
+                next_step="run as the daemon's user: sudo -u voicelatch ...; or look at the disk",
+            ) from error  # fmt: skip
+        return path
+
+    def progress(self) -> tuple[Progress, ...]:
+        """What there is of everybody, counted anew from the files by the door's own detector.
+
+        Raises :class:`StateError` where the folder may not be read, :class:`AudioFormatError` for a damaged recording.
+        """
+        found = []
+        for role in ROLES:
+            people = [("", self.folder / role)] if role == "noise" else self._folders(self.folder / role)
+            for name, folder in people:
+                days = tuple(_day(each, path, role) for each, path in self._folders(folder))
+                days = tuple(each for each in days if each.takes)
+                if days:
+                    found.append(Progress(role, name, days))
+        return in_order(found)
+
+    def of(self, role: Role, person: str) -> Progress:
+        """What there is of one person, empty where there is nothing yet."""
+        folder = self.folder / role / person if role != "noise" else self.folder / role
+        days = tuple(_day(each, path, role) for each, path in self._folders(folder))
+        return Progress(role, person if role != "noise" else "", days)
+
+    def files(self) -> Iterator[Kept]:
+        """Every recording, in path order. Links are left out: what they name is not below this folder."""
+        if not self._is_there(self.folder):
+            return
+        for path in sorted(self.folder.rglob("*.wav")):
+            if path.is_file() and not path.is_symlink() and not path.name.startswith("."):
+                content = path.read_bytes()
+                inside = path.relative_to(self.folder).as_posix()
+                yield Kept(inside, len(content), hashlib.sha256(content).hexdigest())
+
+    def _folders(self, folder: Path) -> list[tuple[str, Path]]:
+        if not self._is_there(folder):
+            return []
+        return sorted((each.name, each) for each in folder.iterdir() if each.is_dir() and not each.is_symlink())
+
+    def _is_there(self, folder: Path) -> bool:
+        try:
+            os.listdir(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except PermissionError as error:
+            raise StateError(
+                "the recordings may not be read", where=str(folder), received=error,
+                next_step="run as the daemon's user: sudo -u voicelatch ...",
+            ) from error  # fmt: skip
+        return True
+
+    def _hand_over(self, path: Path) -> None:
+        """What root writes in the daemon's stead belongs to the daemon."""
+        if os.geteuid() == 0:
+            owner = self.state.stat()
+            os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def check_person(name: str) -> str:
+    """The name as a folder is called, or :class:`DataError`."""
+    clean = name.strip()
+    bad = not clean or len(clean) > LONGEST_NAME or not clean.isprintable() or clean[0] in "._-~" or "/" in clean
+    if bad or "\\" in clean or clean.lower() in RESERVED:
+        raise DataError(
+            "not a person's name", received=repr(name),
+            allowed=f"1 to {LONGEST_NAME} printable characters without '/', not beginning with '.', '_', '-' or '~', "
+            f"and none of {', '.join(sorted(RESERVED))}",
+        )  # fmt: skip
+    return clean
+
+
+def _day(name: str, folder: Path, role: Role) -> Day:
+    paths = sorted(path for path in folder.rglob("*.wav") if not path.name.startswith("."))
+    return Day(name, len(paths), round(sum(_seconds(path, role) for path in paths), 2))
+
+
+def _seconds(path: Path, role: Role) -> float:
+    """Net speech by the door's detector; of noise, all of it. A damaged file is named."""
+    try:
+        samples = read_wav(path)
+    except AudioFormatError as error:
+        raise AudioFormatError(
+            error.what, where=error.where, received=error.received, next_step="remove this file, then go on"
+        ) from error
+    if role == "noise":
+        return len(samples) / SAMPLE_RATE_HZ
+    detector = WebRtcDetector(VadSpec())
+    return float(np.sum([detector.is_speech(frame) for frame in frames_of(samples)])) * FRAME_SECONDS

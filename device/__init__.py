@@ -9,6 +9,7 @@
 7. ``device.replay``     prints of what was heard lately: a recording that is played again opens nothing
 8. ``device.enrolment``  recording people at the door: what to say, what a good take is, how much is enough
 9. ``device.terminal``   lines and bars for the tools that somebody looks at while standing at the door
+10. ``device.live``      what the door hears and decides, as JSON lines on a Unix socket, for whoever shows it
 
 ``device.ports`` names what the pipeline needs from the world; ``device.errors`` is every way it can fail.
 This file imports nothing, so that each room can be used alone.

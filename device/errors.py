@@ -84,6 +84,12 @@ class ButtonError(VoicelatchError, OSError):
     exit_code = 69
 
 
+class LiveError(VoicelatchError, OSError):
+    """The live feed is absent or hung up, or was asked for something that it does not give."""
+
+    exit_code = 69
+
+
 class DataError(VoicelatchError, ValueError):
     """Recordings are missing, unusable, too short, or would leak across a split."""
 

@@ -42,6 +42,7 @@ def _events(config: EventsConfig, state: Path | None) -> EventSink:
 def _run(arguments: argparse.Namespace) -> int:
     from device.hardware.clock import SystemClock
     from device.hardware.supervisor import SystemdSupervisor
+    from device.live.feed import Announced
     from device.service.daemon import Hardware, Wishes, build_door, reload_door, serve, shut
     from device.service.extras import make_extras
     from device.service.status import StatusFile, runtime_folder
@@ -51,11 +52,14 @@ def _run(arguments: argparse.Namespace) -> int:
     clock = SystemClock()
     wishes = Wishes()
     wishes.install()
-    extras = make_extras(config, clock, state=state, simulate=arguments.simulate)
+    runtime = runtime_folder(arguments.runtime_dir)
+    status = StatusFile(runtime)
+    extras = make_extras(config, clock, state=state, simulate=arguments.simulate, runtime=runtime, status=status)
     microphone, relay = _simulated(arguments.wav, clock) if arguments.simulate else _real(config, clock)
+    events = Announced(_events(config.events, state), extras.feed)
     hardware = Hardware(microphone=microphone, relay=relay, clock=clock,
-                        supervisor=SystemdSupervisor.from_environment(), events=_events(config.events, state),
-                        status=StatusFile(runtime_folder(arguments.runtime_dir)), extras=extras)  # fmt: skip
+                        supervisor=SystemdSupervisor.from_environment(), events=events,
+                        status=status, extras=extras)  # fmt: skip
     try:
         hardware.status.starting()
         door = build_door(config, hardware)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from device.errors import ConfigError
 from device.service.guard_settings import ButtonConfig, PrivacyConfig, ReplayConfig
+from device.service.remote import RemoteConfig
 from device.service.schedule import ScheduleConfig
 from device.settings import one_of, read_settings, within
 from device.verdict import policy
@@ -116,6 +117,7 @@ class Config:
     replay: ReplayConfig = field(default_factory=ReplayConfig)
     button: ButtonConfig = field(default_factory=ButtonConfig)
     privacy: PrivacyConfig = field(default_factory=PrivacyConfig)
+    remote: RemoteConfig = field(default_factory=RemoteConfig)
     schedule: tuple[ScheduleConfig, ...] = ()
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from device.errors import MicrophoneError, VoicelatchError
+from device.live.feed import Overheard
 from device.ports import Clock, EventSink, Microphone, Relay, Supervisor
 from device.service.canary import Canary
 from device.service.config import Config, policy_for, read_config
@@ -76,8 +77,10 @@ def build_door(config: Config, hardware: Hardware) -> Door:
         ", ".join(bundle.residents),
         scorer.runtime_name,
     )
+    segmenter = Segmenter(bundle.segmenter)
     door = Door(
-        microphone=hardware.microphone, detector=WebRtcDetector(bundle.vad), segmenter=Segmenter(bundle.segmenter),
+        microphone=hardware.microphone, segmenter=segmenter,
+        detector=Overheard(WebRtcDetector(bundle.vad), segmenter, hardware.extras.feed, hardware.clock),
         scorer=scorer, policy=policy_for(bundle, config.policy), relay=hardware.relay, clock=hardware.clock,
         events=hardware.events, open_seconds=config.relay.open_seconds,
         guards=guards_for(config, hardware.extras, hardware.clock, bundle.residents),
@@ -86,6 +89,7 @@ def build_door(config: Config, hardware: Hardware) -> Door:
                 "config_digest": config_digest(config)},
     )  # fmt: skip
     trust.remember(bundle, digest=verified.digest)
+    hardware.extras.remote.config = config.remote
     # Last, when nothing can be refused any more: the status names what serves, not what was tried.
     hardware.status.loaded(
         bundle=bundle.name, sequence=bundle.sequence, digest=verified.digest, at=hardware.clock.wall_time()
@@ -175,6 +179,8 @@ def _listen(
         now = hardware.clock.monotonic_seconds()
         if item is None:
             return
+        fault = canary.problem if isinstance(item, Frame) else "no sound arrives"
+        hardware.extras.remote.heed(door, fault=fault)
         if not isinstance(item, Frame):
             deaf_since_seconds = min(deaf_since_seconds, now)
             if now - deaf_since_seconds >= deaf_seconds:

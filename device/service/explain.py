@@ -7,7 +7,7 @@ from typing import Any
 
 Told = Mapping[str, Any]
 # Events that only repeat what the decision just before them said.
-OF_A_DECISION = ("relay_on", "replay", "second_factor_missing", "outside_schedule")
+OF_A_DECISION = ("relay_on", "replay", "second_factor_missing", "outside_schedule", "held")
 HEADLINES = {
     "open": "The door was opened for {resident}.",
     "refuse": "The door stayed shut: the voice was like no resident's.",
@@ -17,6 +17,7 @@ HEADLINES = {
     "replay": "The door stayed shut: it had heard this very recording before.",
     "second_factor_missing": "The door stayed shut: the voice was accepted, but the button had not been pressed.",
     "outside_schedule": "The door stayed shut: the voice was accepted, but not at this hour.",
+    "held": "The door stayed shut: somebody was recording sentences at it.",
 }
 
 

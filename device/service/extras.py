@@ -9,28 +9,42 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from device.errors import ConfigError
+from device.live.feed import LiveFeed
+from device.live.server import LiveServer
 from device.ports import Button, Clock
 from device.replay.guard import ReplayDetector
 from device.replay.memory import ReplayMemory
 from device.service.background import Background
 from device.service.config import Config
 from device.service.guard_settings import ReplayConfig
+from device.service.hold import Hold
+from device.service.live_door import serve_live
 from device.service.privacy import CLIPS, ClipKeeper
+from device.service.remote import RemoteOpening
 from device.service.replay import NAME, ReplayFile, ReplayGuard, make_memory
 from device.service.schedule import Schedule, check_people
 from device.service.second_factor import SecondFactor
+from device.service.status import StatusFile
 from device.verdict.guards import Guard, Keeper, KeepsNothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extras:
-    """Made once at start, kept over reloads. ``state``: the state directory, None without one."""
+    """Made once at start, kept over reloads. ``state``: the state directory, None without one.
+
+    ``remote`` answers what is asked through its ``feed``, which ``live_server`` serves where there is one."""
 
     state: Path | None = None
     button: Button | None = None
     background: Background = field(default_factory=Background)
     memory: ReplayMemory = field(default_factory=lambda: make_memory(ReplayConfig()))
     replay_file: ReplayFile | None = None
+    remote: RemoteOpening = field(default_factory=lambda: RemoteOpening(LiveFeed()))
+    live_server: LiveServer | None = None
+
+    @property
+    def feed(self) -> LiveFeed:
+        return self.remote.feed
 
     def close(self, clock: Clock) -> None:
         """Write what is to outlive the process, and let the button go."""
@@ -41,24 +55,30 @@ class Extras:
             if self.replay_file is not None:
                 self.replay_file.save(self.memory, clock)
             self.background.close()
+            if self.live_server is not None:
+                self.live_server.close()
 
 
-def make_extras(config: Config, clock: Clock, *, state: Path | None, simulate: bool) -> Extras:
-    """What the configuration asks for. Raises :class:`ConfigError` for what needs a state directory and has none,
+def make_extras(config: Config, clock: Clock, *, state: Path | None, simulate: bool,
+                runtime: Path | None = None, status: StatusFile | None = None) -> Extras:  # fmt: skip
+    """What the configuration asks for, and the live feed in the folder ``runtime`` (None: no feed), which tells
+    ``status``. Raises :class:`ConfigError` for what needs a state directory and has none,
     :class:`~device.errors.ButtonError` where the button is not to be had."""
     background, memory, replay_file = Background(), make_memory(config.replay), None
     if config.replay.enabled and config.replay.keep_on_disk:
         replay_file = ReplayFile(_needed(state, "replay.keep_on_disk") / NAME, background)
         replay_file.load(memory, clock)
-    return Extras(state=state, background=background, memory=memory, replay_file=replay_file,
-                  button=_button(config, clock, simulate=simulate))  # fmt: skip
+    button, feed = _button(config, clock, simulate=simulate), LiveFeed()
+    live_server = serve_live(runtime, feed, clock, status or StatusFile(None))
+    return Extras(state=state, background=background, memory=memory, replay_file=replay_file, button=button,
+                  remote=RemoteOpening(feed, config.remote), live_server=live_server)  # fmt: skip
 
 
 def guards_for(config: Config, extras: Extras, clock: Clock, residents: Collection[str]) -> tuple[Guard, ...]:
     """The guards in the order in which they are asked. The first that objects names the decision; all are asked, since
     the memory must hear everything."""
     check_people(config.schedule, residents)
-    guards: list[Guard] = []
+    guards: list[Guard] = [Hold(extras.feed)]
     if config.replay.enabled:
         detector = ReplayDetector(memory=extras.memory, threshold=config.replay.threshold)
         guards.append(ReplayGuard(detector, clock, extras.replay_file))

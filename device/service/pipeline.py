@@ -83,7 +83,7 @@ class Door:
                     self.tell("silence", speech_seconds=round(each.speech_seconds, 2), clips=each.clips)
 
     def decide(self, clip: Clip) -> None:
-        """Clip -> score -> decision -> guards -> relay. The only place that opens the door."""
+        """Clip -> score -> decision -> guards -> relay. The only way in for a voice."""
         score, before = self.scorer.score(clip), self.state
         self.state, decision = judge(self.policy, before, score, now_seconds=clip.ended_at_seconds)
         found = [guard.look(clip, decision) for guard in self.guards]
@@ -97,18 +97,19 @@ class Door:
             self.tell("stale", age_seconds=round(age_seconds, 2))
             return
         if decision.opens:
-            self.relay.pulse(open_seconds=self.open_seconds)
-            # A second opening while the latch is held does not lengthen the first, as with the relay itself.
-            due_seconds = self.clock.monotonic_seconds() + self.open_seconds
-            self.relay_off_due_seconds = min(self.relay_off_due_seconds, due_seconds)
-        told = {key: value for each in found for key, value in each.told.items()} | {
-            "latency_seconds": round(age_seconds, 3), "kept_clip": self.keeper.keep(clip, decision), **self.serves
-        }  # fmt: skip
+            self.open_latch()
+        told = {key: value for each in found for key, value in each.told.items()}
+        told |= {"latency_seconds": round(age_seconds, 3), "kept_clip": self.keeper.keep(clip, decision), **self.serves}
         self.tell("decision", **self.describe(clip, score, decision), **told)
         if decision.opens:
             self.tell("relay_on", resident=decision.resident, open_seconds=self.open_seconds)
         if against.objection is not None:
             self.tell(against.objection.value, resident=decision.resident, reason=against.reason, **against.told)
+
+    def open_latch(self) -> None:
+        """The only place that opens: for a voice, or a remote opening. A second one does not lengthen the first."""
+        self.relay.pulse(open_seconds=self.open_seconds)
+        self.relay_off_due_seconds = min(self.relay_off_due_seconds, self.clock.monotonic_seconds() + self.open_seconds)
 
     def end_pulse(self) -> None:
         """The relay ends its own pulse; this is the second pair of eyes. A clock that ran back ends it too."""

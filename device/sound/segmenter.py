@@ -90,6 +90,11 @@ class Segmenter:
         self._last_speech_seconds = 0.0
         self._clips = 0
 
+    @property
+    def forming_seconds(self) -> float:
+        """How much of a clip there is so far: 0 to 3 s."""
+        return len(self._clip) * FRAME_SECONDS
+
     def push(self, frame: Frame, is_speech: bool) -> tuple[Heard, ...]:
         """Take one frame; return what it completed, in order (usually nothing)."""
         if not self._speaking:

@@ -17,6 +17,7 @@ class Outcome(StrEnum):
     REPLAY = "replay"
     SECOND_FACTOR_MISSING = "second_factor_missing"
     OUTSIDE_SCHEDULE = "outside_schedule"
+    HELD = "held"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ KINDS = {
     "unplugged": 12.0, "frozen server": 12.0, "overflow": 0.0, "calendar": 0.0, "clock jump": 0.0, "disk full": 10.0,
     "disk read-only": 10.0, "guardian killed": 8.0, "guardian slow": 4.0, "slow model": 0.0, "exception": 0.0,
     "out of memory": 0.0, "SIGKILL": 0.0, "SIGTERM": 0.0, "frozen daemon": 4.0, "bad reload": 0.0,
+    "remote asked": 0.0,
 }  # fmt: skip
 STAGES = ("microphone", "detector", "segmenter", "scorer", "guard", "relay", "events", "supervisor", "status")
 
@@ -74,7 +75,8 @@ def make(seed: int) -> tuple[Porch, list[Fault]]:
 def run(seed: int, folder: Path, result: Result) -> None:
     """Live one schedule and judge it; ``folder`` takes its event log."""
     porch, faults = make(seed)
-    life = live(porch, faults, folder / "events.jsonl", until_seconds=EVENING_SECONDS + CALM_SECONDS)
+    life = live(porch, faults, folder / "events.jsonl", until_seconds=EVENING_SECONDS + CALM_SECONDS,
+                remote=bool(seed % 2))  # fmt: skip
     result.schedules += 1
     result.faults.update(life.struck)
     result.starts += life.starts

@@ -8,6 +8,7 @@ import pytest
 
 from device.service.events import FileEvents
 from device.service.pipeline import Door
+from device.service.remote import RemoteOpening
 from tests.faults import life
 from tests.faults.schedules import KINDS, run_many
 from tests.faults.world import Pin
@@ -56,6 +57,10 @@ def is_slow_to_start(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(life, "START_SECONDS", 9.0)
 
 
+def opens_for_anybody_elsewhere(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(RemoteOpening, "_against", lambda _remote, _door, _fault, _now: "")
+
+
 @pytest.mark.parametrize(
     ("defect", "counted", "schedules"),
     [
@@ -64,6 +69,7 @@ def is_slow_to_start(patch: pytest.MonkeyPatch) -> None:
         (stays_on, "stuck_on", 20),
         (loses_events, "events_lost", 20),
         (is_slow_to_start, "deaf", 20),
+        (opens_for_anybody_elsewhere, "wrong_openings", 20),
     ],
 )
 def test_the_schedules_would_find_a_door_that(

@@ -1,0 +1,73 @@
+"""What a reader of the live feed may ask, one JSON object a line. It comes from outside, so everything is checked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from device.errors import LiveError
+
+MAX_LINE_BYTES = 1024
+TOPICS = ("level", "event", "status", "audio")
+# What a reader gets that asks for nothing.
+USUAL = frozenset(("level", "event", "status"))
+MAX_NAME = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """The ``topics`` that are told from now on, in place of those before.
+
+    ``hold``: no voice opens the door while this connection lasts, so that its reader can record sentences.
+    """
+
+    topics: frozenset[str] = USUAL
+    hold: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRequest:
+    """Open the door now. ``by``: who asks, as the event will tell; 1 to 64 printable characters."""
+
+    by: str
+
+
+def parse_request(line: bytes) -> Subscription | OpenRequest:
+    """``{"subscribe": [...], "hold": true}`` or ``{"open": {"by": "..."}}``. Raises :class:`LiveError` on all else."""
+    if len(line) > MAX_LINE_BYTES:
+        raise _wrong("a line that is too long", f"{len(line)} bytes", f"at most {MAX_LINE_BYTES} bytes")
+    try:
+        asked = json.loads(line.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise _wrong("not a JSON object", type(error).__name__, "one JSON object a line") from error
+    match asked:
+        case {"open": {"by": str(by), **others}, **more} if not others and not more:
+            return OpenRequest(by=_name(by))
+        case {"subscribe": list(topics), **more} if set(more) <= {"hold"}:
+            return Subscription(topics=_topics(topics), hold=_flag(more.get("hold", False)))
+        case _:
+            raise _wrong("an unknown request", str(asked)[:80], '{"subscribe": [...]} or {"open": {"by": "..."}}')
+
+
+def _topics(topics: list[object]) -> frozenset[str]:
+    unknown = [each for each in topics if each not in TOPICS]
+    if unknown:
+        raise _wrong("an unknown topic", str(unknown[0])[:80], ", ".join(TOPICS))
+    return frozenset(str(each) for each in topics)
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong("hold is not a truth value", str(value)[:80], "true or false")
+    return value
+
+
+def _name(by: str) -> str:
+    # Half characters cannot be written to the log, line breaks would forge lines of it.
+    if not 1 <= len(by) <= MAX_NAME or not by.isprintable():
+        raise _wrong("an unusable name", ascii(by)[:80], f"1 to {MAX_NAME} printable characters")
+    return by
+
+
+def _wrong(what: str, received: str, allowed: str) -> LiveError:
+    return LiveError(what, where="the live feed's request", received=received, allowed=allowed)

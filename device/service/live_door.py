@@ -1,0 +1,51 @@
+"""Puts the live feed beside the door: its socket in the runtime directory, its status from what the daemon knows."""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+from collections.abc import Mapping
+from pathlib import Path
+
+from device.errors import LiveError
+from device.live.feed import LiveFeed
+from device.live.server import SOCKET, LiveServer
+from device.ports import Clock
+from device.service.status import StatusFile
+
+_LOG = logging.getLogger(__name__)
+_STATM = Path("/proc/self/statm")
+
+
+def serve_live(folder: Path | None, feed: LiveFeed, clock: Clock, status: StatusFile) -> LiveServer | None:
+    """Serve ``feed`` at ``live.sock`` in ``folder`` until closed. None without a folder, or where it cannot be made:
+    the door does without."""
+    if folder is None:
+        return None
+    started = clock.monotonic_seconds()
+
+    def tell() -> Mapping[str, object]:
+        now = status.status
+        return {
+            "state": now.state, "listening": now.state == "listening", "bundle": now.bundle,
+            "bundle_sequence": now.sequence, "bundle_digest": now.digest, "loaded_at": now.loaded_at,
+            "last_reload_ok": now.last_reload.ok, "uptime_seconds": round(clock.monotonic_seconds() - started, 1),
+            "memory_bytes": memory_bytes(),
+        }  # fmt: skip
+
+    try:
+        server = LiveServer(folder / SOCKET, feed, clock=clock, status=tell)
+        server.start()
+    except (LiveError, RuntimeError) as error:
+        _LOG.error("there is no live feed, the door goes on: %s", error)
+        return None
+    return server
+
+
+def memory_bytes() -> int:
+    """What this process has in memory now; where that is not told, the most it ever had."""
+    try:
+        return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError, ValueError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

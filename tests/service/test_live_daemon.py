@@ -1,0 +1,121 @@
+"""The shipped daemon with its live feed: what a reader sees of a visit, reloads, and a feed that cannot be."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from device.live.feed import Announced, Heard
+from device.live.reader import LiveReader
+from device.ports import Event
+from device.service.config import read_config
+from device.service.daemon import Hardware, Wishes, build_door, reload_door, serve
+from device.service.extras import make_extras
+from device.service.live_door import memory_bytes
+from device.service.status import StatusFile
+from device.simulated.clock import ManualClock
+from device.simulated.events import RecordedEvents
+from device.simulated.microphone import SimulatedMicrophone, silence
+from device.simulated.relay import SimulatedRelay
+from device.simulated.supervisor import RecordedSupervisor
+from tests.conftest import ROOT
+
+ANNA = ROOT / "device/simulated/evening/anna.wav"
+
+
+@pytest.fixture
+def config(tmp_path: Path, models: Path) -> Path:
+    shutil.copytree(models / "demo", tmp_path / "models" / "demo")
+    path = tmp_path / "voicelatch.toml"
+    path.write_text(f'[relay]\npin = 17\npin_factory = "mock"\n[model]\nbundle = "{tmp_path / "models/demo"}"\n')
+    return path
+
+
+def hardware(config: Path, runtime: Path | None, sound: list[object]) -> Hardware:
+    clock, status = ManualClock(), StatusFile(runtime)
+    extras = make_extras(read_config(config), clock, state=None, simulate=True, runtime=runtime, status=status)
+    return Hardware(microphone=SimulatedMicrophone(sound, clock=clock), relay=SimulatedRelay(clock),  # type: ignore[arg-type]
+                    clock=clock, supervisor=RecordedSupervisor(), events=Announced(RecordedEvents(), extras.feed),
+                    status=status, extras=extras)  # fmt: skip
+
+
+def test_every_frame_of_a_visit_and_every_event_reaches_the_feed(config: Path) -> None:
+    things = hardware(config, None, [ANNA, silence(4.0)])
+    feed = things.extras.feed
+    taken: list[object] = []
+    feed.connect(lambda: taken.append(feed.take()))
+    feed.watched = True
+    serve(build_door(read_config(config), things), things, Wishes(), lambda: None)
+    recorded = things.events.inner.events  # type: ignore[attr-defined]
+    assert [each for each in taken if isinstance(each, Event)] == recorded
+    heard = [each for each in taken if isinstance(each, Heard)]
+    assert sum(each.speech for each in heard) > 100
+    assert max(each.clip_seconds for each in heard) > 2.5
+    assert [each.frame.ended_at_seconds for each in heard] == pytest.approx(
+        [0.02 * (number + 1) for number in range(len(heard))]
+    )
+
+
+def test_a_reload_takes_up_whether_remote_openings_are_allowed(config: Path) -> None:
+    things = hardware(config, None, [])
+    door = build_door(read_config(config), things)
+    assert not things.extras.remote.config.open
+    text = config.read_text()
+    config.write_text(text + "[remote]\nopen = true\n")
+    reload_door(door, config, things)
+    assert things.extras.remote.config.open
+    config.write_text(text + "[remote]\nopen = false\n[polcy]\n")
+    reload_door(door, config, things)
+    assert things.extras.remote.config.open, "a refused reload must change nothing"
+
+
+def test_a_folder_that_takes_no_socket_costs_the_feed_and_not_the_door(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "live.sock").write_text("something else")
+    things = hardware(config, tmp_path, [ANNA, silence(4.0)])
+    assert things.extras.live_server is None
+    serve(build_door(read_config(config), things), things, Wishes(), lambda: None)
+    assert [on for _, on in things.relay.history] == [True, False]  # type: ignore[attr-defined]
+
+
+def test_a_feed_that_fails_at_every_step_does_not_reach_the_door(config: Path) -> None:
+    things = hardware(config, None, [ANNA, silence(4.0)])
+
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    things.extras.feed.connect(broken)
+    things.extras.feed.watched = True
+    serve(build_door(read_config(config), things), things, Wishes(), lambda: None)
+    assert [on for _, on in things.relay.history] == [True, False]  # type: ignore[attr-defined]
+    assert things.extras.feed.lost > 100
+
+
+def test_memory_is_told_in_bytes() -> None:
+    assert 1_000_000 < memory_bytes() < 100_000_000_000
+
+
+def test_the_process_serves_its_feed_and_refuses_a_remote_opening(config: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "device", "run", "--config", str(config), "--simulate",
+               "--runtime-dir", str(tmp_path)]  # fmt: skip
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["kind"] == "started"
+        with LiveReader(tmp_path / "live.sock", topics=["level"]) as reader:
+            assert reader.read()["level_dbfs"] == -120.0
+            assert "remote.open" in reader.open("a test")
+        assert json.loads(process.stdout.readline())["kind"] == "remote_refused"
+        with LiveReader(tmp_path / "live.sock", topics=["event"]) as reader:
+            process.send_signal(signal.SIGTERM)
+            # The refusal before may only now have been told.
+            while (told := reader.read()["event"]["kind"]) != "stopped":
+                assert told == "remote_refused"
+        assert process.wait(20.0) == 0
+        assert not (tmp_path / "live.sock").exists()
+    finally:
+        process.kill()
+        process.communicate()

@@ -15,6 +15,7 @@ from training.corpus.household import add_parser as add_household
 from training.corpus.survey_page import add_parser as add_survey
 from training.corpus.table import add_parser as add_index
 from training.deploy.command import add_parser as add_deploy
+from training.deploy.pull_command import add_parser as add_pull
 from training.keys import add_parser as add_keys
 from training.listen import add_parser as add_augment
 from training.progress import Bars
@@ -115,6 +116,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_augment(commands)
     add_fetch(commands)
     add_survey(commands)
+    add_pull(commands)
     add_deploy(commands)
     add_keys(commands)
     add_benchmark(commands)

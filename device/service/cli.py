@@ -18,6 +18,7 @@ from device.service.config import Config, EventsConfig, read_config
 from device.service.events_command import add_parser as add_events
 from device.service.forget import add_parser as add_forget
 from device.service.record_command import add_parser as add_record
+from device.service.recordings_command import add_parser as add_recordings
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 not as expected, 2 wrong command line, 65 unusable bundle or sound, "
@@ -253,6 +254,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_events(commands)
     add_forget(commands)
     add_record(commands)
+    add_recordings(commands)
     return parser
 
 

@@ -26,7 +26,7 @@ from device.sound.wavfile import read_wav, write_wav
 LONGEST_NAME = 60
 _NUMBER = re.compile(r"(\d+)\.wav")
 # Words of the command line, and folders of the layout: `forget` looks for folders by name.
-RESERVED = frozenset({*ROLES, "crowd", "rir", "status", "files", "send", "evaluate-only"})
+RESERVED = frozenset({*ROLES, "crowd", "rir", "status", "evaluate-only"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +94,21 @@ class Shelf:
         days = tuple(_day(each, path, role) for each, path in self._folders(folder))
         return Progress(role, person if role != "noise" else "", days)
 
-    def files(self) -> Iterator[Kept]:
-        """Every recording, in path order. Links are left out: what they name is not below this folder."""
+    def paths(self) -> dict[str, Path]:
+        """Every recording by its path below the recordings. Links are left out: what they name is not below them."""
         if not self._is_there(self.folder):
-            return
-        for path in sorted(self.folder.rglob("*.wav")):
-            if path.is_file() and not path.is_symlink() and not path.name.startswith("."):
-                content = path.read_bytes()
-                inside = path.relative_to(self.folder).as_posix()
-                yield Kept(inside, len(content), hashlib.sha256(content).hexdigest())
+            return {}
+        return {
+            path.relative_to(self.folder).as_posix(): path
+            for path in sorted(self.folder.rglob("*.wav"))
+            if path.is_file() and not path.is_symlink() and not path.name.startswith(".")
+        }
+
+    def files(self) -> Iterator[Kept]:
+        """The same with what is in them."""
+        for inside, path in self.paths().items():
+            content = path.read_bytes()
+            yield Kept(inside, len(content), hashlib.sha256(content).hexdigest())
 
     def _folders(self, folder: Path) -> list[tuple[str, Path]]:
         if not self._is_there(folder):
@@ -154,7 +160,10 @@ def _seconds(path: Path, role: Role) -> float:
         raise AudioFormatError(
             error.what, where=error.where, received=error.received, next_step="remove this file, then go on"
         ) from error
-    if role == "noise":
-        return len(samples) / SAMPLE_RATE_HZ
+    return len(samples) / SAMPLE_RATE_HZ if role == "noise" else net_speech_seconds(samples)
+
+
+def net_speech_seconds(samples: Samples) -> float:
+    """What the door's own detector calls speech in int16 ``(n,)`` at 16 kHz."""
     detector = WebRtcDetector(VadSpec())
     return float(np.sum([detector.is_speech(frame) for frame in frames_of(samples)])) * FRAME_SECONDS

@@ -33,18 +33,10 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         epilog="Example: python -m training deploy pi@door. Exit codes: 0 every door serves the bundle, 1 not every "
         "door, 65 unusable bundle, 73 cannot write, 78 wrong inventory or host.",
     )
-    parser.add_argument("doors", nargs="*", metavar="DOOR", help="user@host, or a name of the inventory (default: all)")
-    parser.add_argument("--inventory", type=Path, default=None, help="a TOML file with a table [doors.NAME] each")
+    add_door_arguments(parser)
     parser.add_argument(
         "--bundle", type=Path, default=Path("models"), help="a bundle, or a models folder whose current one it is"
     )
-    parser.add_argument("--port", type=int, default=None, help="of ssh (default: ssh's own configuration)")
-    parser.add_argument("--identity", default=None, metavar="FILE", help="private key (default: ssh's own)")
-    parser.add_argument(
-        "--option", action="append", dest="options", default=None, metavar="NAME=VALUE", help="of ssh; may be repeated"
-    )
-    parser.add_argument("--folder", default=None, help="of Voicelatch on the door (default: /opt/voicelatch)")
-    parser.add_argument("--python", default=None, help="on the door, below its folder (default: .venv/bin/python)")
     parser.add_argument("--reload-command", default=None, metavar="LINE", help="for the door's shell")
     parser.add_argument("--health-seconds", type=float, default=None, metavar="S", help="patience (default: 30)")
     parser.add_argument("--keep", type=int, default=None, metavar="N", help="bundles kept on a door (default: 3)")
@@ -55,6 +47,19 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.set_defaults(action=_command)
     return parser
+
+
+def add_door_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which doors, and the way to them: what :func:`doors_of` reads."""
+    parser.add_argument("doors", nargs="*", metavar="DOOR", help="user@host, or a name of the inventory (default: all)")
+    parser.add_argument("--inventory", type=Path, default=None, help="a TOML file with a table [doors.NAME] each")
+    parser.add_argument("--port", type=int, default=None, help="of ssh (default: ssh's own configuration)")
+    parser.add_argument("--identity", default=None, metavar="FILE", help="private key (default: ssh's own)")
+    parser.add_argument(
+        "--option", action="append", dest="options", default=None, metavar="NAME=VALUE", help="of ssh; may be repeated"
+    )
+    parser.add_argument("--folder", default=None, help="of Voicelatch on the door (default: /opt/voicelatch)")
+    parser.add_argument("--python", default=None, help="on the door, below its folder (default: .venv/bin/python)")
 
 
 def _command(arguments: argparse.Namespace) -> int:
@@ -69,10 +74,10 @@ def _command(arguments: argparse.Namespace) -> int:
 
 def doors_of(arguments: argparse.Namespace) -> list[Door]:
     """The doors that a command line means. Raises :class:`ConfigError` before any door is touched."""
-    if arguments.parallel < 1:
+    if getattr(arguments, "parallel", 1) < 1:
         raise ConfigError("out of range", where="--parallel", received=arguments.parallel, allowed="1 or more")
     inventory = read_inventory(arguments.inventory) if arguments.inventory is not None else None
-    given = {key: value for key in OVERRIDES if (value := getattr(arguments, key)) is not None}
+    given = {key: value for key in OVERRIDES if (value := getattr(arguments, key, None)) is not None}
     if "options" in given:
         given["options"] = tuple(given["options"])
     doors: list[Door] = []

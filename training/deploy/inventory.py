@@ -32,7 +32,7 @@ class DoorSettings:
     ``folder``; an empty ``status_command`` is ``device status --json`` on that python. ``health_seconds`` is how long
     the daemon may take to report the new bundle. ``keep`` bundles stay on the door, the current one included.
     ``as_operator`` goes before the one command that writes into the daemon's own state (that a bundle may be older than
-    the last accepted one); it may be empty.
+    the last accepted one), ``as_daemon`` before those that read its recordings; both may be empty.
     """
 
     host: str
@@ -47,6 +47,7 @@ class DoorSettings:
     health_seconds: float = 30.0
     keep: int = 3
     as_operator: str = "sudo -n"
+    as_daemon: str = "sudo -n -u voicelatch"
 
     def __post_init__(self) -> None:
         _matches("host", self.host, _HOST, "name, user@name or an address; nothing that begins with '-'")

@@ -67,18 +67,26 @@ class Remote:
         Raises :class:`UnreachableError` without a connection or an answer in time, :class:`DoorError` when the
         script's exit code is not ``allowed``.
         """
+        return self._run(script, allowed=allowed, stdin=stdin, timeout_seconds=timeout_seconds).decode(errors="replace")
+
+    def fetch(self, script: str, *, stdin: bytes = b"") -> bytes:
+        """The same for a script that prints what is no text. Raises as :meth:`run`."""
+        return self._run(script, allowed=(0,), stdin=stdin, timeout_seconds=COPY_SECONDS)
+
+    def _run(self, script: str, *, allowed: Sequence[int], stdin: bytes, timeout_seconds: float) -> bytes:
         # Files made there must be readable for the user the daemon runs as.
         whole = f"umask 022\ncd -- {shlex.quote(self.settings.folder)} || exit 1\necho {MARK}\n{script}"
         command = [*self.ssh(), "--", self.settings.host, f"sh -c {shlex.quote(whole)}"]
         code, out, err = self._call(command, stdin=stdin, timeout_seconds=timeout_seconds)
         if code == SSH_FAILED:
             raise self._unreachable(err)
-        said = out.split(f"{MARK}\n", maxsplit=1)
+        said = out.split(f"{MARK}\n".encode(), maxsplit=1)
         if code not in allowed or len(said) < 2:
+            last = _end_of(err) or _end_of(said[-1].decode(errors="replace"))
             raise DoorError(
                 "the door did not do what it was asked for",
                 where=self.settings.host,
-                received=f"exit code {code}: {_end_of(err) or _end_of(said[-1]) or 'nothing said'}",
+                received=f"exit code {code}: {last or 'nothing said'}",
             )
         return said[1]
 
@@ -105,7 +113,7 @@ class Remote:
         if code:
             raise DoorError("rsync failed", where=self.settings.host, received=f"exit code {code}: {_end_of(err)}")
 
-    def _call(self, command: Sequence[str], *, stdin: bytes, timeout_seconds: float) -> tuple[int, str, str]:
+    def _call(self, command: Sequence[str], *, stdin: bytes, timeout_seconds: float) -> tuple[int, bytes, str]:
         try:
             # A session of its own: Ctrl-C here must not cut a door off between two steps.
             done = subprocess.run(
@@ -120,7 +128,7 @@ class Remote:
                 f"{command[0]} cannot be run here", where=self.settings.host, received=error,
                 next_step="install openssh-client",
             ) from error  # fmt: skip
-        return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+        return done.returncode, done.stdout, done.stderr.decode(errors="replace")
 
     def _unreachable(self, err: str) -> UnreachableError:
         return UnreachableError(

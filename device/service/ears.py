@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.errors import ConfigError, MicrophoneError
+from device.errors import ConfigError, LiveError, MicrophoneError
+from device.live.server import SOCKET
 from device.ports import Clock, Microphone
 from device.service.config import read_config
 from device.service.status import DEFAULT_FOLDER, look, runtime_folder
 
 # Where install.sh puts it: who stands at the door does not want to type it.
 DEFAULT_CONFIG = Path("/etc/voicelatch/voicelatch.toml")
-STOP = "sudo systemctl stop voicelatch, then this again, then: sudo systemctl start voicelatch"
+STOP = "run it as root or as the daemon's user; or stop the daemon: sudo systemctl stop voicelatch, afterwards start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,11 @@ def config_path(arguments: argparse.Namespace) -> Path | None:
     return asked if asked is not None else DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None
 
 
-def open_ears(arguments: argparse.Namespace) -> Ears:
-    """Raises :class:`MicrophoneError` while the daemon has the microphone, or where there is none."""
+def open_ears(arguments: argparse.Namespace, *, hold: bool = False) -> Ears:
+    """The simulated microphone, the running daemon's (``hold``: no voice opens the door meanwhile), or the door's own.
+
+    Raises :class:`MicrophoneError` where there is none, or the daemon has it and does not share it.
+    """
     from device.hardware.clock import SystemClock
 
     clock = SystemClock()
@@ -52,7 +56,9 @@ def open_ears(arguments: argparse.Namespace) -> Ears:
         raise ConfigError("files are heard by a simulated microphone alone", where="--wav", next_step="add --simulate")
     if arguments.simulate:
         return simulated(arguments.wav, clock)
-    refuse_a_running_daemon(runtime_folder(arguments.runtime_dir) or DEFAULT_FOLDER)
+    folder = runtime_folder(arguments.runtime_dir) or DEFAULT_FOLDER
+    if look(folder).listening:
+        return _of_the_daemon(folder, clock, hold=hold)
     from device.hardware.microphone import SounddeviceMicrophone
 
     path = config_path(arguments)
@@ -72,11 +78,14 @@ def simulated(wavs: Sequence[Path], clock: Clock) -> Ears:
     return Ears(SimulatedMicrophone(segments, clock=clock), clock, "a simulated one")
 
 
-def refuse_a_running_daemon(folder: Path) -> None:
-    """Raise :class:`MicrophoneError` while the daemon, which owns the microphone, listens."""
-    seen = look(folder)
-    if seen.listening and seen.status is not None:
+def _of_the_daemon(folder: Path, clock: Clock, *, hold: bool) -> Ears:
+    from device.service.live_ears import LiveMicrophone
+
+    try:
+        microphone = LiveMicrophone(folder / SOCKET, clock=clock, hold=hold)
+    except LiveError as error:
         raise MicrophoneError(
-            "the daemon has the microphone", where=f"process {seen.status.pid}",
-            received="it listens at the door", next_step=STOP,
-        )  # fmt: skip
+            "the daemon has the microphone, and does not share its sound", where=error.where, received=error.what,
+            next_step=STOP,
+        ) from error  # fmt: skip
+    return Ears(microphone, clock, "the running daemon's" + (" (no voice opens the door meanwhile)" if hold else ""))

@@ -61,15 +61,15 @@ def _command(arguments: argparse.Namespace) -> int:
     role, person = _whom(arguments)
     target_seconds = arguments.seconds if arguments.seconds is not None else GOALS[role].seconds_a_day
     within("--seconds", target_seconds, 1.0, 3600.0)
-    ears = open_ears(arguments)
+    ears = open_ears(arguments, hold=True)
     screen = Screen(out=sys.stdout, live=is_terminal(sys.stdout) and not arguments.json)
     display: Display = JsonDisplay(screen) if arguments.json else TerminalDisplay(screen)
     session = make_session(
         ears, shelf, role, person, display, target_seconds=target_seconds, now=ears.clock.wall_time()
     )
     if not arguments.json:
-        print(f"{_title(role, person)} at {ears.name}: {target_seconds:g} s for today, "
-              f"{session.today_seconds:.0f} s are there.\nRecordings go to {shelf.folder}")  # fmt: skip
+        print(f"{_title(role, person)}: {target_seconds:g} s for today, {session.today_seconds:.0f} s are there.\n"
+              f"Microphone: {ears.name}\nRecordings: {shelf.folder}")  # fmt: skip
     interrupted = False
     try:
         session.hold()

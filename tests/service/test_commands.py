@@ -22,7 +22,8 @@ from device.simulated.supervisor import RecordedSupervisor
 from tests.conftest import ROOT
 
 COMMANDS = ("run", "check", "status", "use", "demo", "bench", "microphones", "relay", "relay-off",
-            "events", "forget", "record", "recordings")  # fmt: skip
+            "events", "forget", "record", "recordings",
+            "levels", "listen")  # fmt: skip
 
 
 @pytest.fixture

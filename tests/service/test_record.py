@@ -231,7 +231,7 @@ def test_the_command_records_from_a_file_and_tells_the_next_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock = ManualClock(wall_start=ONE)
-    monkeypatch.setattr(record_command, "open_ears", lambda each: ears.simulated(each.wav, clock))
+    monkeypatch.setattr(record_command, "open_ears", lambda each, hold: ears.simulated(each.wav, clock))
     where = ["--state-dir", str(tmp_path), "--simulate"]
     assert cli.main(["record", "Anna", "--wav", str(ANNA), "--seconds", "5", *where]) == 0
     said = capsys.readouterr().out
@@ -246,11 +246,10 @@ def test_whom_to_record_must_be_clear(arguments: list[str], tmp_path: Path, caps
     assert "whom to record" in capsys.readouterr().err
 
 
-def test_while_the_daemon_has_the_microphone_the_next_step_is_said(
+def test_a_daemon_that_does_not_share_its_microphone_is_said_with_the_next_step(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # This test's parent plays the daemon: a process that lives.
-
+    # This test's parent plays the daemon: a process that lives, without a live feed.
     told = {"state": "listening", "pid": os.getppid(), "bundle": "demo", "sequence": 1, "digest": "", "loaded_at": ""}
     (tmp_path / "status.json").write_text(json.dumps(told))
     assert cli.main(["record", "Anna", "--runtime-dir", str(tmp_path), "--state-dir", str(tmp_path)]) == 69
@@ -274,7 +273,7 @@ def test_ctrl_c_ends_it_and_keeps_what_was_kept(tmp_path: Path, monkeypatch: pyt
                 raise KeyboardInterrupt
             return item
 
-    def interrupted(_arguments: argparse.Namespace) -> ears.Ears:
+    def interrupted(_arguments: argparse.Namespace, *, hold: bool) -> ears.Ears:
         return ears.Ears(Interrupted([ANNA, silence(2.0)], clock=clock), clock, "")
 
     monkeypatch.setattr(record_command, "open_ears", interrupted)

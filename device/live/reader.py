@@ -32,7 +32,7 @@ class LiveReader:
         self, path: Path, *, topics: Iterable[str] = ("level", "event", "status"), hold: bool = False,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:  # fmt: skip
-        self._path, self._inbox = path, b""
+        self._path, self._inbox, self.patience_seconds = path, b"", patience_seconds
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         self._socket.settimeout(patience_seconds)
         try:

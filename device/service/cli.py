@@ -17,6 +17,7 @@ from device.service import demo
 from device.service.config import Config, EventsConfig, read_config
 from device.service.events_command import add_parser as add_events
 from device.service.forget import add_parser as add_forget
+from device.service.gateway_command import add_parser as add_gateway
 from device.service.levels_command import add_parser as add_levels
 from device.service.listen_command import add_parser as add_listen
 from device.service.record_command import add_parser as add_record
@@ -255,6 +256,7 @@ def build_parser() -> argparse.ArgumentParser:
                    "python -m device relay-off --config /etc/voicelatch/voicelatch.toml"))  # fmt: skip
     add_events(commands)
     add_forget(commands)
+    add_gateway(commands)
     add_levels(commands)
     add_listen(commands)
     add_record(commands)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from device.errors import ConfigError
+from device.gateway.settings import MetricsConfig, MqttConfig
 from device.service.guard_settings import ButtonConfig, PrivacyConfig, ReplayConfig
 from device.service.remote import RemoteConfig
 from device.service.schedule import ScheduleConfig
@@ -118,6 +119,8 @@ class Config:
     button: ButtonConfig = field(default_factory=ButtonConfig)
     privacy: PrivacyConfig = field(default_factory=PrivacyConfig)
     remote: RemoteConfig = field(default_factory=RemoteConfig)
+    mqtt: MqttConfig = field(default_factory=MqttConfig)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
     schedule: tuple[ScheduleConfig, ...] = ()
 
     def __post_init__(self) -> None:

@@ -15,6 +15,8 @@ ONLY_IN = {
     "tflite_runtime": ("device/verdict/interpreter.py",),
     "sounddevice": ("device/hardware/microphone.py",),
     "gpiozero": ("device/hardware/relay.py", "device/guardian/pin.py"),
+    "paho": ("device/gateway/mqtt.py",),
+    "prometheus_client": ("device/gateway/metrics.py",),
     "soxr": ("device/sound/resample.py",),
 }
 # room -> the device rooms it may import from
@@ -34,6 +36,15 @@ MAY = {
         "device.guardian.errors",
     ),
     "device/guardian": ("device.guardian",),
+    # A process of its own: it knows the door by its feed alone.
+    "device/gateway": (
+        "device.gateway",
+        "device.live",
+        "device.ports",
+        "device.sound.pcm",
+        "device.settings",
+        "device.errors",
+    ),
     # What the door says of itself: it must not reach into the door, only be handed things.
     "device/live": ("device.live", "device.ports", "device.sound.pcm", "device.errors"),
     "device/simulated": ("device.simulated", "device.ports", "device.sound", "device.errors"),

@@ -29,7 +29,7 @@ test-second-runtime:
 	.venv/bin/python $(PIP) -r requirements-device.txt
 	touch $@
 
-.venv-test/ready: requirements-test.txt requirements-train.txt requirements-device.txt
+.venv-test/ready: $(wildcard requirements-*.txt)
 	$(PYTHON) -m venv .venv-test
 	.venv-test/bin/python $(PIP) -r requirements-test.txt
 	touch $@

@@ -10,6 +10,7 @@
 8. ``device.enrolment``  recording people at the door: what to say, what a good take is, how much is enough
 9. ``device.terminal``   lines and bars for the tools that somebody looks at while standing at the door
 10. ``device.live``      what the door hears and decides, as JSON lines on a Unix socket, for whoever shows it
+11. ``device.gateway``   a process of its own, with a network, that reads that feed and passes it on
 
 ``device.ports`` names what the pipeline needs from the world; ``device.errors`` is every way it can fail.
 This file imports nothing, so that each room can be used alone.

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Install, update or remove Voicelatch on a 64-bit Raspberry Pi OS. Run as root from the checkout.
 #
-#   install.sh [--offline] [--listen SECONDS]    install or update; running it again changes nothing that is right
+#   install.sh [--offline] [--listen SECONDS] [--with PARTS]
+#                                                install or update; running it again changes nothing that is right
 #   install.sh --uninstall [--purge]             remove the program; --purge: configuration, bundles, state, users too
 #
 # --offline: no packages, no downloads; says what is missing. --listen 0: do not listen to the microphones.
+# --with mqtt,metrics: the gateway with these libraries (requirements-mqtt.txt, ...); later runs keep them.
 # Program and environment go to /opt/voicelatch, the configuration to /etc/voicelatch (yours is never overwritten), the
 # state to /var/lib/voicelatch. PYTHON names the interpreter of the environment (default: python3).
 set -euo pipefail
@@ -16,8 +18,10 @@ python=$target/.venv/bin/python
 units=(voicelatch-guardian.service voicelatch.service)
 offline=""
 listen=4
+parts=()
 remove=""
 purge=""
+gateway=""
 
 say() { printf '%s\n' "install: $*"; }
 fail() { printf '%s\n' "install: $*" >&2; exit 1; }
@@ -26,14 +30,23 @@ while [ $# -gt 0 ]; do
   case $1 in
     --offline) offline=1 ;;
     --listen) listen=${2:?--listen needs a number of seconds}; shift ;;
+    --with) IFS=, read -ra parts <<<"${2:?--with needs mqtt, metrics, or both}"; shift ;;
     --uninstall) remove=1 ;;
     --purge) purge=1 ;;
-    -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "install: unknown option $1; see --help" >&2; exit 2 ;;
   esac
   shift
 done
 [[ $listen =~ ^[0-9]+$ ]] || { echo "install: --listen takes whole seconds, not $listen" >&2; exit 2; }
+optional=()
+for each in "$here"/requirements-*.txt; do
+  each=${each##*/requirements-}
+  case ${each%.txt} in device | train | test) ;; *) optional+=("${each%.txt}") ;; esac
+done
+for each in "${parts[@]}"; do
+  [[ " ${optional[*]} " == *" $each "* ]] || { echo "install: --with takes ${optional[*]}, not $each" >&2; exit 2; }
+done
 [ -z "$purge" ] || [ -n "$remove" ] || { echo "install: --purge goes with --uninstall" >&2; exit 2; }
 [ "$(id -u)" = 0 ] || fail "run this with sudo"
 
@@ -108,6 +121,15 @@ environment() {
   [ -z "$offline" ] || pip+=(--no-index)
   "$python" "${pip[@]}" -r "$target/requirements-device.txt" || fail "the libraries could not be installed"
   say "libraries  as in requirements-device.txt"
+  local each file
+  for each in "${optional[@]}"; do
+    file=$target/requirements-$each.txt
+    # What an earlier run was asked for stays and is updated.
+    [[ -e $file || " ${parts[*]} " == *" $each "* ]] || continue
+    "$python" "${pip[@]}" -r "$here/requirements-$each.txt" || fail "the libraries for $each could not be installed"
+    put "$here/requirements-$each.txt" "$file"
+    gateway=1
+  done
 }
 
 folders() {
@@ -151,6 +173,7 @@ PY
 
 services() {
   local each
+  [ -z "$gateway" ] || units+=(voicelatch-gateway.service)
   for each in "${units[@]}"; do put "$here/systemd/$each" "/etc/systemd/system/$each"; done
   if systemd_runs; then
     systemctl daemon-reload
@@ -163,10 +186,11 @@ next_steps() {
   cat <<END
 install: done. Next:
   sudo nano $config                                  # the pin, active_high, the microphone
-  sudo systemctl enable --now ${units[*]}
+  sudo systemctl enable --now ${units[*]/voicelatch-gateway.service/}
   cd $target && sudo -u voicelatch $python -m device relay test --config $config
   cd $target && sudo -u voicelatch $python -m device check --config $config
-To let a user deploy bundles over ssh (training deploy): sudo usermod -aG voicelatch-models USER, and with
+${gateway:+After [mqtt] or [metrics] is switched on in it: sudo systemctl enable --now voicelatch-gateway
+}To let a user deploy bundles over ssh (training deploy): sudo usermod -aG voicelatch-models USER, and with
 \`sudo visudo -f /etc/sudoers.d/voicelatch\` the one line
   USER ALL=(root) NOPASSWD: /usr/bin/systemctl reload voicelatch
 END
@@ -176,19 +200,19 @@ uninstall() {
   local each
   if systemd_runs; then
     # The guardian last: it sees the daemon go, and its own end leaves the pin off.
-    for each in voicelatch.service voicelatch-guardian.service; do
+    for each in voicelatch-gateway.service voicelatch.service voicelatch-guardian.service; do
       [ ! -e "/etc/systemd/system/$each" ] || systemctl disable --now "$each" || say "could not stop $each"
     done
   fi
-  for each in "${units[@]}"; do rm -rf "/etc/systemd/system/$each" "/etc/systemd/system/$each.d"; done
-  rm -f /etc/systemd/system/multi-user.target.wants/voicelatch{,-guardian}.service
+  for each in "${units[@]}" voicelatch-gateway.service; do rm -rf "/etc/systemd/system/$each" "/etc/systemd/system/$each.d"; done
+  rm -f /etc/systemd/system/multi-user.target.wants/voicelatch{,-guardian,-gateway}.service
   ! systemd_runs || systemctl daemon-reload
   rm -f /etc/tmpfiles.d/voicelatch.conf /etc/sysusers.d/voicelatch.conf
-  rm -rf "$target/device" "$target/.venv" "$target/requirements-device.txt" "$target/README.md"
+  rm -rf "$target/device" "$target/.venv" "$target"/requirements-*.txt "$target/README.md"
   say "removed    program, environment and units"
   if [ -n "$purge" ]; then
     rm -rf "$target" /etc/voicelatch /var/lib/voicelatch
-    for each in voicelatch voicelatch-guardian; do userdel "$each" 2>/dev/null || true; done
+    for each in voicelatch voicelatch-guardian voicelatch-gateway; do userdel "$each" 2>/dev/null || true; done
     for each in voicelatch-relay voicelatch-models; do groupdel "$each" 2>/dev/null || true; done
     say "removed    configuration, bundles, state and users"
   else

@@ -5,6 +5,7 @@ import queue
 import shutil
 import ssl
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -214,7 +215,9 @@ def test_where_it_is_not_allowed_no_command_is_even_listened_to(
 
 
 @needs_mosquitto
-def test_a_user_with_a_password_from_a_file_over_tls(tmp_path: Path, outlets: Callable[..., MqttOutlet]) -> None:
+def test_a_user_with_a_password_from_a_file_over_tls(
+    tmp_path: Path, outlets: Callable[..., MqttOutlet], caplog: pytest.LogCaptureFixture
+) -> None:
     if shutil.which("openssl") is None or shutil.which("mosquitto_passwd") is None:
         pytest.skip("openssl or mosquitto_passwd is not installed")
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
@@ -235,6 +238,10 @@ def test_a_user_with_a_password_from_a_file_over_tls(tmp_path: Path, outlets: Ca
         (tmp_path / "wrong").write_text("open\n")
         (tmp_path / "wrong").chmod(0o600)
         outlets(house.port, topic="wrong", ca_file=str(tmp_path / "ca.pem"), **wrong)
+        end = time.monotonic() + 30.0
+        while not all(word in caplog.text for word in ("cannot be reached", "broker refuses")):
+            assert time.monotonic() < end, caplog.text
+            time.sleep(0.02)
         home.say("done", "")
         seen = set()
         while (topic := home.messages.get(timeout=30.0)[0]) != "done":

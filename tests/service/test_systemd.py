@@ -9,8 +9,9 @@ import pytest
 
 from tests.conftest import ROOT
 
-UNITS = [ROOT / "systemd/voicelatch.service", ROOT / "systemd/voicelatch-guardian.service"]
-DAEMON, GUARDIAN = UNITS
+DAEMON, GUARDIAN, GATEWAY = UNITS = [
+    ROOT / f"systemd/{name}.service" for name in ("voicelatch", "voicelatch-guardian", "voicelatch-gateway")
+]
 needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed (Debian: systemd)"
 )
@@ -37,8 +38,9 @@ def test_a_unit_has_no_unknown_keys(unit: Path) -> None:
 
 @needs_systemd
 @each_unit
-def test_a_unit_s_exposure_is_at_most_1_0(unit: Path) -> None:
-    done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=10", unit],
+def test_a_unit_s_exposure_is_at_most_1_0_and_with_a_network_1_3(unit: Path) -> None:
+    threshold = 13 if unit == GATEWAY else 10
+    done = subprocess.run(["systemd-analyze", "security", "--offline=true", f"--threshold={threshold}", unit],
                           capture_output=True, text=True, check=False)  # fmt: skip
     print(done.stdout.splitlines()[-1])
     assert done.returncode == 0, done.stdout[-500:]
@@ -70,6 +72,19 @@ def test_the_guardian_serves_the_daemon_s_user_and_comes_first() -> None:
     assert guardian["Group"][0] in daemon["SupplementaryGroups"][0].split()
 
 
+def test_the_gateway_alone_has_a_network_and_nothing_that_the_door_needs_depends_on_it() -> None:
+    daemon, gateway = keys(DAEMON), keys(GATEWAY)
+    assert daemon["PrivateNetwork"] == ["true"]
+    assert daemon["RestrictAddressFamilies"] == ["AF_UNIX"]
+    assert gateway["RestrictAddressFamilies"] == ["AF_UNIX AF_INET AF_INET6"]
+    assert gateway["PrivateDevices"] == ["true"]
+    assert gateway["User"] == ["voicelatch-gateway"]
+    assert gateway["SupplementaryGroups"] == daemon["User"], "the live feed's socket belongs to that user's group"
+    assert not {"Requires", "BindsTo", "PartOf", "Wants"} & set(gateway)
+    for unit in (DAEMON, GUARDIAN):
+        assert GATEWAY.name not in unit.read_text()
+
+
 def test_only_the_guardian_reaches_the_pins_and_only_the_daemon_the_microphone() -> None:
     assert keys(GUARDIAN)["DeviceAllow"] == ["char-gpiochip rw"]
     assert keys(DAEMON)["DeviceAllow"] == ["char-alsa rw"]
@@ -99,7 +114,7 @@ def test_bundles_belong_to_those_who_deploy() -> None:
     assert "ReadWritePaths" not in keys(DAEMON)
 
 
-@pytest.mark.parametrize("given", [["--wrong"], ["--purge"], ["--listen", "soon"]])
+@pytest.mark.parametrize("given", [["--wrong"], ["--purge"], ["--listen", "soon"], ["--with", "train"]])
 def test_the_install_script_refuses_what_it_does_not_know(given: list[str]) -> None:
     done = subprocess.run(["bash", ROOT / "systemd/install.sh", *given], capture_output=True, text=True, check=False)
     assert done.returncode == 2
@@ -108,5 +123,13 @@ def test_the_install_script_refuses_what_it_does_not_know(given: list[str]) -> N
 
 def test_the_install_script_says_what_it_takes() -> None:
     done = subprocess.run(["bash", ROOT / "systemd/install.sh", "--help"], capture_output=True, text=True, check=True)
-    for word in ("--uninstall", "--purge", "--offline", "--listen", "/opt/voicelatch", "/etc/voicelatch"):
+    for word in (
+        "--uninstall",
+        "--purge",
+        "--offline",
+        "--listen",
+        "--with mqtt,metrics",
+        "/opt/voicelatch",
+        "/etc/voicelatch",
+    ):
         assert word in done.stdout

@@ -28,7 +28,11 @@ PYTHON, CONFIG = "/opt/voicelatch/.venv/bin/python", "/etc/voicelatch/voicelatch
 INTERPRETER = f"/srv/python/bin/python{sys.version_info.major}.{sys.version_info.minor}"
 SOUND = ("PYTHONPATH=/srv/checkout/tests/benches/systemd_sound", "VOICELATCH_TEST_SOUND=/srv/shared")
 SCRIPT = ("bash", "/srv/checkout/systemd/install.sh")
-INSTALL = ("env", f"PYTHON={INTERPRETER}", *SOUND, *SCRIPT, "--offline", "--listen", "1")
+INSTALL = ("env", f"PYTHON={INTERPRETER}", *SOUND, *SCRIPT, "--offline", "--listen", "1", "--with", "metrics")
+GATEWAY = "voicelatch-gateway.service"
+SCRAPE = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9464/metrics', timeout=5).read().decode())"
+UP = ("import fcntl, socket, struct; s = socket.socket(); "
+      "fcntl.ioctl(s, 0x8914, struct.pack('16sh22x', b'lo', 0x41))")  # fmt: skip
 
 
 @dataclass
@@ -129,6 +133,31 @@ def test_the_pin_is_claimed_at_its_idle_level_and_both_units_run_as_users_of_the
     users = [house.machine.run("stat", "-c", "%U", f"/proc/{house.machine.show(each, 'MainPID')['MainPID']}").strip()
              for each in (GUARDIAN, DAEMON)]  # fmt: skip
     assert users == ["voicelatch-guardian", "voicelatch"]
+
+
+def test_the_gateway_is_off_until_it_is_configured_and_its_death_does_not_reach_the_door(house: House) -> None:
+    machine = house.machine
+    assert machine.show(GATEWAY, "ActiveState", "UnitFileState") == {
+        "ActiveState": "inactive", "UnitFileState": "disabled"
+    }  # fmt: skip
+    machine.run("stat", "/opt/voicelatch/requirements-metrics.txt")
+    machine.run(PYTHON, "-c", UP)
+    door = machine.main_pid(DAEMON)
+    machine.run("sed", "-i", "/^\\[metrics\\]/,/^enabled/s/^enabled = false/enabled = true/", CONFIG)
+    machine.run("systemctl", "start", GATEWAY)
+    try:
+        machine.until(GATEWAY, ActiveState="active", SubState="running")
+        pid = machine.show(GATEWAY, "MainPID")["MainPID"]
+        assert machine.run("stat", "-c", "%U", f"/proc/{pid}").strip() == "voicelatch-gateway"
+        end = time.monotonic() + 30.0
+        while "voicelatch_listening 1.0" not in (told := machine.run(PYTHON, "-c", SCRAPE)):
+            assert time.monotonic() < end, told
+        assert 'voicelatch_openings_total{way="voice"}' in told
+        machine.run("systemctl", "kill", "--signal=KILL", GATEWAY)
+        assert machine.main_pid(DAEMON) == door
+    finally:
+        machine.run("systemctl", "stop", GATEWAY)
+        machine.run("sed", "-i", "/^\\[metrics\\]/,/^enabled/s/^enabled = true/enabled = false/", CONFIG)
 
 
 def test_a_resident_is_let_in_and_the_pin_goes_off_in_time(house: House) -> None:

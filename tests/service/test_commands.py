@@ -23,7 +23,7 @@ from tests.conftest import ROOT
 
 COMMANDS = ("run", "check", "status", "use", "demo", "bench", "microphones", "relay", "relay-off",
             "events", "forget", "record", "recordings",
-            "levels", "listen")  # fmt: skip
+            "levels", "listen", "gateway")  # fmt: skip
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 A line is a JSON object with a running number ``n``, ``previous`` (the hash of the line before) and, last, ``hash``: the
 SHA-256 of the line as it stands, without that last field. The newest number and hash are also kept in a small file of
-their own, the head, because a log that merely lost its last lines is a perfectly good shorter log.
+their own, the head, because a log that merely lost its last lines is a perfectly good shorter log. What is too old goes
+from the beginning only; a line ``log_shortened`` then says at which number the chain begins, and after which hash.
 
 What this is worth: it finds a failing disk, a careless hand and a clumsy one. Somebody with the daemon's rights can
 write the whole chain and the head anew; against that only a copy elsewhere helps, such as the hashes in the journal.
@@ -13,18 +14,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from device.errors import ConfigError
+from device.service.event_table import give_to_owner_of_folder
 from device.settings import settings_from, within
 
 NOTHING = "0" * 64
 # Events in which the log says that it is not whole. What is lost by a power cut and what a hand removed look the same.
 BREAKS = ("chain_cut", "file_damaged")
-NOTES = ("line_torn", "events_lost", "forgotten")
+NOTES = ("line_torn", "events_lost", "forgotten", "taken_over")
+SHORTENED = "log_shortened"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,12 +113,13 @@ def write_head(path: Path, head: Head, *, durably: bool) -> None:
         if durably:
             file.flush()
             os.fsync(file.fileno())
+    give_to_owner_of_folder(fresh)
     os.replace(fresh, path)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Something about line ``line`` (from 1; 0: the file as a whole) of ``path``."""
+    """Something about line ``line`` (0: the log as a whole) of ``path``."""
 
     path: Path
     line: int
@@ -135,36 +139,64 @@ class Verdict:
     last: Link | None = None
 
 
-def verify(files: Sequence[tuple[Path, Iterable[str]]], head: Head | None, *, head_path: Path) -> Verdict:
-    """Follow the chain through ``files`` (path and lines, oldest first) to ``head``. Everything found, in order."""
-    verdict, hashes = Verdict(), dict[int, str]()
-    for path, lines in files:
-        for number, text in enumerate(lines, start=1):
-            verdict.lines += 1
-            read = read_link(text)
-            if isinstance(read, str):
-                verdict.problems.append(Place(path, number, read))
-                # Its own words are the best guess at where the chain goes on.
-                link = _as_claimed(text, verdict.last)
-            else:
-                link = read
-                problem = _follows(link, verdict.last, head)
-                if problem:
-                    verdict.problems.append(Place(path, number, problem))
-                _own_words(verdict, path, number, link)
-            if link is not None:
-                hashes[link.n] = link.hash
-                # A line that was moved here says nothing about where the chain goes on.
-                if verdict.last is None or link.n > verdict.last.n:
-                    verdict.last = link
-    _compare(verdict, hashes, files, head, head_path)
+@dataclass(slots=True)
+class _Beginning:
+    """The first good line, and where the log itself says that it begins."""
+
+    place: int = 0
+    link: Link | None = None
+    said_first: int = 0
+    said_before: str = ""
+    said_at: Place | None = None
+
+
+def verify(lines: Iterable[tuple[int, str]], head: Head | None, *, path: Path, head_path: Path) -> Verdict:
+    """Follow the chain through ``lines`` (each with its place in ``path``) to ``head``. Everything found, in order."""
+    verdict, hashes, beginning = Verdict(), dict[int, str](), _Beginning()
+    for number, text in lines:
+        verdict.lines += 1
+        read = read_link(text)
+        if isinstance(read, str):
+            verdict.problems.append(Place(path, number, read))
+            # Its own words are the best guess at where the chain goes on.
+            link = _as_claimed(text, verdict.last)
+        else:
+            link = read
+            problem = _follows(link, verdict.last)
+            if problem:
+                verdict.problems.append(Place(path, number, problem))
+            _own_words(verdict, beginning, Place(path, number, ""), link)
+        if link is not None:
+            if beginning.link is None:
+                beginning.place, beginning.link = number, link
+            hashes[link.n] = link.hash
+            # A line that was moved here says nothing about where the chain goes on.
+            if verdict.last is None or link.n > verdict.last.n:
+                verdict.last = link
+    problem = _begins(beginning, head)
+    if problem:
+        verdict.problems.insert(0, Place(path, beginning.place, problem))
+    if beginning.said_at is not None:
+        verdict.notes.insert(0, beginning.said_at)
+    _compare(verdict, hashes, head, path, head_path)
     return verdict
 
 
-def _follows(link: Link, last: Link | None, head: Head | None) -> str:
+def _begins(beginning: _Beginning, head: Head | None) -> str:
+    link = beginning.link
+    if link is None:
+        return ""
+    first = max(beginning.said_first, head.first if head is not None else 0) or link.n
+    if link.n > first:
+        return f"{link.n - first} lines before it are missing"
+    if link.n == beginning.said_first and link.previous != beginning.said_before:
+        return "does not follow the line that was removed for its age or the log's size"
+    return ""
+
+
+def _follows(link: Link, last: Link | None) -> str:
     if last is None:
-        first = head.first if head is not None else link.n
-        return f"{link.n - first} lines before it are missing" if link.n > first else ""
+        return ""
     if link.n > last.n + 1:
         return f"{link.n - last.n - 1} lines before it are missing ({last.n + 1} to {link.n - 1})"
     if link.n <= last.n:
@@ -174,14 +206,20 @@ def _follows(link: Link, last: Link | None, head: Head | None) -> str:
     return ""
 
 
-def _own_words(verdict: Verdict, path: Path, number: int, link: Link) -> None:
+def _own_words(verdict: Verdict, beginning: _Beginning, where: Place, link: Link) -> None:
     kind = str(link.told.get("kind", ""))
     told = {key: value for key, value in link.told.items() if key not in ("time", "kind", "at_seconds")}
-    place = Place(path, number, f"the log itself says {kind} at {link.told.get('time')}: {dump(told)}")
+    place = Place(where.path, where.line, f"the log itself says {kind} at {link.told.get('time')}: {dump(told)}")
     if kind in BREAKS or link.told.get("problems_before"):
         verdict.problems.append(place)
     elif kind in NOTES:
         verdict.notes.append(place)
+    elif kind == SHORTENED:
+        first = link.told.get("first")
+        if isinstance(first, int) and first > beginning.said_first:
+            beginning.said_first, beginning.said_before = first, str(link.told.get("before"))
+            # It happens again and again; the last time says it all.
+            beginning.said_at = place
 
 
 def _as_claimed(text: str, last: Link | None) -> Link | None:
@@ -194,22 +232,13 @@ def _as_claimed(text: str, last: Link | None) -> Link | None:
     return claimed if last is None or claimed.n == last.n + 1 else None
 
 
-def _compare(
-    verdict: Verdict,
-    hashes: Mapping[int, str],
-    files: Sequence[tuple[Path, Iterable[str]]],
-    head: Head | None,
-    head_path: Path,
-) -> None:
-    newest = files[-1][0] if files else head_path
+def _compare(verdict: Verdict, hashes: Mapping[int, str], head: Head | None, path: Path, head_path: Path) -> None:
     if head is None:
         if verdict.lines:
             verdict.problems.append(Place(head_path, 0, "the head is missing: lines removed from the end go unseen"))
         return
     last = verdict.last.n if verdict.last is not None else 0
     if last < head.n:
-        verdict.problems.append(
-            Place(newest, 0, f"the last {head.n - last} lines are missing ({last + 1} to {head.n})")
-        )
+        verdict.problems.append(Place(path, 0, f"the last {head.n - last} lines are missing ({last + 1} to {head.n})"))
     elif hashes.get(head.n) != head.hash:
-        verdict.problems.append(Place(newest, 0, f"line {head.n} is not the one that the head remembers"))
+        verdict.problems.append(Place(path, 0, f"line {head.n} is not the one that the head remembers"))

@@ -40,7 +40,7 @@ def _events(config: EventsConfig, state: Path | None) -> EventSink:
     # Where no path is named the journal has everything as well: it cannot be rewritten with the daemon's rights.
     copy = None if config.path else StreamEvents()
     path = events_path(config, state or Path())
-    return FileEvents(path, max_bytes=round(config.max_megabytes * 1_000_000), copy=copy)
+    return FileEvents(path, max_bytes=round(config.max_megabytes * 1_000_000), keep_days=config.keep_days, copy=copy)
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -96,14 +96,16 @@ class PolicyConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventsConfig:
-    """``path``: where events go as JSON lines; empty for standard output, and ``events.jsonl`` in the state directory
-    where systemd made one. Rotated once at ``max_megabytes``."""
+    """``path``: the database of events; empty for standard output, and ``events.db`` in the state directory where
+    systemd made one. The oldest go when there are more than ``max_megabytes`` or ``keep_days`` of them."""
 
     path: str = ""
     max_megabytes: float = 10.0
+    keep_days: float = 365.0
 
     def __post_init__(self) -> None:
         within("events.max_megabytes", self.max_megabytes, 0.1, 1000.0)
+        within("events.keep_days", self.keep_days, 1.0, 36_600.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,10 @@
-"""Where events go: one JSON object a line in a chain of hashes, to a file that is capped, or to standard output."""
+"""Where events go: in a chain of hashes, to a database that is capped, or to standard output as JSON lines."""
 
 from __future__ import annotations
 
 import logging
-import os
+import math
+import sqlite3
 import sys
 import threading
 from pathlib import Path
@@ -11,8 +12,11 @@ from typing import TextIO
 
 from device.errors import ConfigError
 from device.ports import Event
-from device.service.audit import NOTHING, Head, Link, dump, forge, read_head, read_link, write_head
-from device.service.log_files import LogFiles, tail_of
+from device.service.audit import Head, Link, dump, forge, read_head, read_link, write_head
+from device.service.event_table import EventTable, is_damage, row_of
+from device.service.log_files import LogFiles
+from device.service.retention import shorten
+from device.service.take_over import make_room, take_over
 
 _LOG = logging.getLogger(__name__)
 # `forget` holds the files for a moment; nobody may hold up the door by them.
@@ -57,19 +61,22 @@ class StreamEvents:
 
 
 class FileEvents:
-    """:class:`~device.ports.EventSink` on ``path``; at ``max_bytes`` it becomes ``path.1`` and starts afresh.
+    """:class:`~device.ports.EventSink` on the database at ``path``, kept below ``max_bytes`` and ``keep_days``.
 
-    The chain goes on over restarts and files. An event of an opening is on the disk when :meth:`record` returns; others
-    are with the operating system. A disk that is full or read-only never reaches the door: ``lost`` counts, the first
-    loss is logged, each later event is tried anew, and the log says itself how many are missing when it goes on.
-    ``copy``: a stream (the journal) that gets every line too.
+    The chain goes on over restarts. An event of an opening is on the disk when :meth:`record` returns; others outlive
+    the process, not a power cut. A disk that is full or read-only never reaches the door: ``lost`` counts, the first
+    loss is logged, each later event is tried anew, and the log says itself how many are missing when it goes on. A file
+    that is damaged is set aside and said. ``copy``: a stream (the journal) that gets every line too.
     """
 
-    def __init__(self, path: Path, *, max_bytes: int, copy: StreamEvents | None = None) -> None:
-        self._files, self._max_bytes, self._copy = LogFiles(path), max_bytes, copy
+    def __init__(
+        self, path: Path, *, max_bytes: int, keep_days: float = math.inf, copy: StreamEvents | None = None
+    ) -> None:
+        self._files, self._max_bytes, self._keep_days, self._copy = LogFiles(path), max_bytes, keep_days, copy
+        self._database: EventTable | None = None
         self._head = Head()
-        # The current file as this object left it (inode, bytes); None: to be looked at before the next line.
-        self._left: tuple[int, int] | None = None
+        # What the log has to say of itself with the next event.
+        self._pending: list[dict[str, object]] = []
         self._lock = threading.Lock()
         self.lost = 0
         self._untold = 0
@@ -81,16 +88,11 @@ class FileEvents:
             try:
                 self._files.path.parent.mkdir(parents=True, exist_ok=True)
                 with self._files.locked(patience_seconds=PATIENCE_SECONDS):
-                    self._take_up(told)
-                    if self._untold:
-                        self._append(_about(told, "events_lost", count=self._untold), durably=False)
-                        self._untold = 0
-                    self._append(told, durably=_is_opening(event))
+                    self._write(told, durably=_is_opening(event))
                 self._complaining = False
-            except OSError as error:
+            except (OSError, sqlite3.Error) as error:
                 self.lost += 1
                 self._untold += 1
-                self._left = None
                 if not self._complaining:
                     _LOG.error("events cannot be written to %s: %s", self._files.path, error)
                 self._complaining = True
@@ -98,105 +100,127 @@ class FileEvents:
                     self._copy.pass_on(dump(told))
 
     def close(self) -> None:
-        """Nothing is held open between events; the journal gets the head, which this user cannot rewrite there."""
+        """The journal gets the head, which this user cannot rewrite there."""
+        with self._lock:
+            self._let_go()
         _LOG.info("event log %s ends at %d, %s", self._files.path, self._head.n, self._head.hash)
 
-    def _append(self, told: dict[str, object], *, durably: bool) -> None:
-        line, head = forge(told, self._head)
-        content = f"{line}\n".encode()
-        if self._left is not None and self._left[1] >= self._max_bytes:
-            head = self._rotate(head)
-        descriptor = os.open(self._files.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def _write(self, told: dict[str, object], *, durably: bool) -> None:
         try:
-            if os.write(descriptor, content) != len(content):
-                raise OSError("the disk took only a part of the line")
-            if durably:
-                os.fsync(descriptor)
-            found = os.fstat(descriptor)
-        finally:
-            os.close(descriptor)
-        self._head, self._left = head, (found.st_ino, found.st_size)
+            table = self._opened()
+            self._append(table, told, durably=durably)
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise
+            self._let_go()
+            aside = self._files.set_database_aside()
+            self._pending.append({"kind": "file_damaged", "kept_in": aside.name, "reason": str(error)})
+            table = self._opened()
+            self._append(table, told, durably=durably)
+        self._shorten(table, told)
+
+    def _opened(self) -> EventTable:
+        """The database that stands at the path now; a log of an earlier version is taken over."""
+        if self._database is not None and not self._database.is_current():
+            self._let_go()
+        if self._database is None:
+            make_room(self._files)
+            table = EventTable(self._files.path, patience_seconds=PATIENCE_SECONDS)
+            try:
+                taken = take_over(self._files, table)
+            except (OSError, sqlite3.Error):
+                table.close()
+                raise
+            self._database = table
+            if taken is not None:
+                self._pending.append({"kind": "taken_over", **taken})
+        return self._database
+
+    def _let_go(self) -> None:
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    def _append(self, table: EventTable, told: dict[str, object], *, durably: bool) -> None:
+        with table.transaction(durably=durably):
+            head, said = self._end_of(table)
+            said = [*self._pending, *said]
+            if self._untold:
+                said.append({"kind": "events_lost", "count": self._untold})
+            lines = []
+            for each in [*(_about(told, each) for each in said), told]:
+                line, head = forge(each, head)
+                table.put(row_of(head.n, line, each))
+                lines.append(line)
+        self._pending, self._untold = [], 0
+        self._remember(head, durably=durably)
+        if self._copy is not None:
+            for line in lines:
+                self._copy.pass_on(line)
+
+    def _shorten(self, table: EventTable, told: dict[str, object]) -> None:
+        """What is too old or too much goes. Where that fails nothing is lost, and the next event tries again."""
+        try:
+            done = shorten(table, self._head, told, max_bytes=self._max_bytes, keep_days=self._keep_days)
+        except (OSError, sqlite3.Error) as error:
+            _LOG.error("the event log cannot be shortened: %s", error)
+            return
+        if done is not None:
+            line, head = done
+            self._remember(head, durably=False)
+            if self._copy is not None:
+                self._copy.pass_on(line)
+
+    def _remember(self, head: Head, *, durably: bool) -> None:
+        self._head = head
         try:
             write_head(self._files.head, head, durably=durably)
         except OSError as error:
             # The line itself is safe, and a head that lags behind is no contradiction.
             _LOG.error("the head of the event log cannot be written: %s", error)
-        if self._copy is not None:
-            self._copy.pass_on(line)
 
-    def _rotate(self, head: Head) -> Head:
-        os.replace(self._files.path, self._files.older)
-        return Head(n=head.n, hash=head.hash, first=_first(self._files) or head.first)
-
-    def _take_up(self, told: dict[str, object]) -> None:
-        """Find the chain's end where it is not known: at the start, after a failure, after somebody else wrote."""
-        path = self._files.path
-        if self._left is not None and path.exists() and (path.stat().st_ino, path.stat().st_size) == self._left:
-            return
-        said: list[dict[str, object]] = []
-        end = self._end_of_files(told, said)
-        found = Head(n=end.n, hash=end.hash, first=_first(self._files) or 1) if end is not None else Head()
+    def _end_of(self, table: EventTable) -> tuple[Head, list[dict[str, object]]]:
+        """Where the chain goes on, and what has to be said about it: at the start, or after somebody else wrote."""
+        row = table.last()
+        link = read_link(row.text) if row is not None else None
+        good = isinstance(link, Link) and row is not None and link.n == row.n
+        if good and isinstance(link, Link) and (link.n, link.hash) == (self._head.n, self._head.hash):
+            return self._head, []
         try:
             remembered = read_head(self._files.head)
         except ConfigError as error:
-            said.append(_about(told, "chain_cut", reason=f"the head was damaged: {error}"))
-            remembered = None
-        if remembered is None and found.n and not said:
-            said.append(_about(told, "chain_cut", reason="the head was missing"))
-        if remembered is not None:
-            kept = Head(n=found.n, hash=found.hash, first=remembered.first)
-            damaged = any(each["kind"] == "file_damaged" for each in said)
-            # A log that is ahead of its head lost nothing: the head is written last.
-            cut = found.n < remembered.n or (found.n == remembered.n and found.hash != remembered.hash)
-            if cut and not damaged:
-                said.append(_about(told, "chain_cut", remembered_n=remembered.n, remembered_hash=remembered.hash,
-                                   found_n=found.n, found_hash=found.hash))  # fmt: skip
+            remembered, wrong = None, f"the head was damaged: {error}"
+        else:
+            wrong = "the head was missing" if remembered is None and row is not None else ""
+        said: list[dict[str, object]] = [{"kind": "chain_cut", "reason": wrong}] if wrong else []
+        first = remembered.first if remembered is not None else self._head.first
+        if row is None:
+            if remembered is not None and not self._pending:
+                said.append(_cut(remembered, Head()))
             # Without any line to go on from, the numbers go on from the head.
-            found = remembered if found.hash == NOTHING or damaged else kept
-        self._head = found
-        self._left = (path.stat().st_ino, path.stat().st_size) if path.exists() else None
-        for each in said:
-            self._append(each, durably=False)
-
-    def _end_of_files(self, told: dict[str, object], said: list[dict[str, object]]) -> Link | None:
-        """The last good line. An unfinished one is put aside, and so is a whole file whose last line is not good."""
-        files = self._files
-        if files.path.exists():
-            line, rest = tail_of(files.path)
-            if rest and isinstance(read_link(rest.decode(errors="replace")), Link):
-                # All of the line is there but its line break.
-                with files.path.open("ab") as file:
-                    file.write(b"\n")
-                line, rest = rest.decode(), b""
-            if rest:
-                with files.torn.open("ab") as file:
-                    file.write(rest + b"\n")
-                os.truncate(files.path, files.path.stat().st_size - len(rest))
-                said.append(_about(told, "line_torn", bytes=len(rest), kept_in=files.torn.name))
-            link = read_link(line) if line is not None else None
-            if isinstance(link, Link):
-                return link
-            if line is not None:
-                aside = files.path.with_name(f"{files.path.name}.damaged-{len(files.damaged) + 1}")
-                os.replace(files.path, aside)
-                said.append(_about(told, "file_damaged", kept_in=aside.name))
-                return None
-        if files.older.exists():
-            link = read_link(tail_of(files.older)[0] or "")
-            return link if isinstance(link, Link) else None
-        return None
+            return remembered or Head(), said
+        if not good or not isinstance(link, Link):
+            said.append({"kind": "chain_cut", "reason": f"line {row.n}, the last, was altered"})
+            if remembered is not None and remembered.n >= row.n:
+                return remembered, said
+            return Head(n=row.n, first=first), said
+        found = Head(n=link.n, hash=link.hash, first=first)
+        # A log that is ahead of its head lost nothing: the head is written last.
+        if remembered is not None and (
+            found.n < remembered.n or (found.n == remembered.n and found.hash != remembered.hash)
+        ):
+            said.append(_cut(remembered, found))
+        return found, said
 
 
-def _first(files: LogFiles) -> int | None:
-    """The number of the oldest line in the files, None where that line is not good."""
-    with files.present()[0].open(encoding="utf-8", errors="replace") as file:
-        link = read_link(file.readline().rstrip("\n"))
-    return link.n if isinstance(link, Link) else None
+def _cut(remembered: Head, found: Head) -> dict[str, object]:
+    return {"kind": "chain_cut", "remembered_n": remembered.n, "remembered_hash": remembered.hash,
+            "found_n": found.n, "found_hash": found.hash}  # fmt: skip
 
 
-def _about(told: dict[str, object], kind: str, **details: object) -> dict[str, object]:
+def _about(told: dict[str, object], said: dict[str, object]) -> dict[str, object]:
     """An event of the log itself, at the time of the one that is about to be written."""
-    return {"time": told["time"], "kind": kind, "at_seconds": told["at_seconds"], **details}
+    return {"time": told["time"], "kind": said["kind"], "at_seconds": told["at_seconds"], **said}
 
 
 def _is_opening(event: Event) -> bool:

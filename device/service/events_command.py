@@ -1,131 +1,125 @@
-"""``voicelatch events list | verify | why``: what happened at the door, whether the log is whole, and why."""
+"""``voicelatch events``: what happened at the door, as it happens and for other programs; whether all is there; why."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import re
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from device.errors import ConfigError, DataError
-from device.service.audit import read_head, verify
+from device.errors import DataError, StateError
 from device.service.config import read_config
-from device.service.explain import Told, explain, find_decision
-from device.service.log_files import LogFiles, lines_of
+from device.service.event_reader import EVERYTHING, EventReader, StoredEvent, Wanted
+from device.service.event_views import as_csv, as_json, in_a_line, parse_time
+from device.service.explain import explain, find_decision
 from device.service.where import events_path, state_or_default
+from device.settings import LARGEST
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 verify found a problem, 2 wrong command line, 66 no such log or event, 73 cannot read, "
     "78 wrong configuration or time."
 )
+CONFIG = "--config /etc/voicelatch/voicelatch.toml"
 FOLLOW_SECONDS = 0.5
-UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
-def parse_since(text: str, now: datetime) -> datetime:
-    """``2h``, ``30m``, ``7d`` ago, or an ISO date or time (the door's time zone where none is given)."""
-    match = re.fullmatch(r"(\d{1,6})([smhd])", text)
-    if match:
-        return now - timedelta(seconds=int(match[1]) * UNITS[match[2]])
-    try:
-        told = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigError(
-            "not a time", where="--since", received=text, allowed="such as 2h, 30m, 7d, 2026-11-20, 2026-11-20T18:30"
-        ) from error
-    return told if told.tzinfo is not None else told.replace(tzinfo=now.tzinfo)
-
-
-def parse(text: str) -> Told | None:
-    """A line as an event, None for one that is none (``verify`` says so; a list goes on)."""
-    try:
-        told = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return told if isinstance(told, dict) else None
-
-
-def is_wanted(told: Told, kinds: list[str], since: datetime | None) -> bool:
-    """Whether the event is of one of ``kinds`` (none: any) and not from before ``since``."""
-    if kinds and told.get("kind") not in kinds:
-        return False
-    if since is None:
-        return True
-    try:
-        at = datetime.fromisoformat(str(told.get("time")))
-        return at >= since
-    except (ValueError, TypeError):
-        return False
-
-
-def in_a_line(told: Told) -> str:
-    """The event for a person: number, time, kind, and what matters most."""
-    shown = " ".join(
-        f"{key}={told[key]}"
-        for key in ("outcome", "resident", "evidence", "reason", "open_seconds", "lost_seconds", "count")
-        if key in told
-    )
-    return f"{told.get('n', '?'):>6}  {str(told.get('time', ''))[:19]}  {told.get('kind', '?')!s:22s} {shown}"
-
-
-def follow(files: LogFiles, seen: int, *, sleep: Callable[[float], None]) -> Iterator[str]:
-    """Lines after number ``seen``, as they come, also into a new file; for ever."""
+def follow(
+    reader: EventReader, seen: int, wanted: Wanted = EVERYTHING, *, sleep: Callable[[float], None]
+) -> Iterator[StoredEvent]:
+    """Events after number ``seen``, as they come, also in a log that is begun anew; for ever."""
     while True:
-        for _, lines in files.read():
-            for text in lines:
-                n = (parse(text) or {}).get("n", 0)
-                if isinstance(n, int) and n > seen:
-                    seen = n
-                    yield text
-        sleep(FOLLOW_SECONDS)
+        try:
+            # In a log that is begun anew, numbers begin anew.
+            seen = seen if reader.span()[1] >= seen else 0
+            found = reader.after(seen, wanted)
+        except DataError:
+            found = []
+        for event in found:
+            seen = event.n
+            yield event
+        if not found:
+            sleep(FOLLOW_SECONDS)
 
 
-def _files(arguments: argparse.Namespace) -> LogFiles:
+def _reader(arguments: argparse.Namespace) -> EventReader:
     config = read_config(arguments.config)
-    files = LogFiles(events_path(config.events, state_or_default(arguments.state_dir)))
-    if not files.present() and not files.head.exists():
-        raise DataError(
-            "there is no event log here",
-            where=str(files.path),
-            next_step="without [events] path and outside systemd, events go to standard output alone",
-        )
-    return files
+    return EventReader(events_path(config.events, state_or_default(arguments.state_dir)))
+
+
+def _wanted(arguments: argparse.Namespace) -> Wanted:
+    now = datetime.now().astimezone()
+    return Wanted(
+        kinds=tuple(arguments.kind), person=arguments.person, outcome=arguments.outcome,
+        since=parse_time(arguments.since, now) if arguments.since else None,
+        until=parse_time(arguments.until, now, where="--until") if arguments.until else None,
+    )  # fmt: skip
+
+
+def _chosen(reader: EventReader, arguments: argparse.Namespace) -> Iterator[StoredEvent]:
+    wanted = _wanted(arguments)
+    return iter(reader.latest(arguments.last, wanted)) if arguments.last is not None else reader.all(wanted)
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    files, now = _files(arguments), datetime.now().astimezone()
-    since = parse_since(arguments.since, now) if arguments.since else None
-    seen = 0
-    for _, lines in files.read():
-        for text in lines:
-            seen = max(seen, _show(text, arguments, since))
-    if arguments.follow:
-        try:
-            for text in follow(files, seen, sleep=time.sleep):
-                _show(text, arguments, since)
-        except KeyboardInterrupt:
-            return 0
+    with _reader(arguments) as reader:
+        seen = reader.span()[1]
+        for event in _chosen(reader, arguments):
+            seen = max(seen, event.n)
+            _show(event, arguments)
+        return _go_on(reader, seen, arguments) if arguments.follow else 0
+
+
+def _follow(arguments: argparse.Namespace) -> int:
+    with _reader(arguments) as reader:
+        seen = reader.span()[1]
+        for event in reader.latest(arguments.last if arguments.last is not None else 10, _wanted(arguments)):
+            _show(event, arguments)
+        return _go_on(reader, seen, arguments)
+
+
+def _go_on(reader: EventReader, seen: int, arguments: argparse.Namespace) -> int:
+    try:
+        for event in follow(reader, seen, _wanted(arguments), sleep=time.sleep):
+            _show(event, arguments)
+    except KeyboardInterrupt:
+        return 0
     return 0
 
 
-def _show(text: str, arguments: argparse.Namespace, since: datetime | None) -> int:
-    told = parse(text)
-    if told is not None and is_wanted(told, arguments.kind, since):
-        print(text if arguments.json else in_a_line(told), flush=True)
-    n = (told or {}).get("n", 0)
-    return n if isinstance(n, int) else 0
+def _show(event: StoredEvent, arguments: argparse.Namespace) -> None:
+    print(event.text if arguments.json else in_a_line(event.told), flush=True)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    with _reader(arguments) as reader:
+        events = list(_chosen(reader, arguments))
+    path: Path = arguments.csv or arguments.json
+    content = as_csv(events) if arguments.csv else as_json(events)
+    if str(path) == "-":
+        sys.stdout.write(content)
+        return 0
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        # It names people: for its owner alone.
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(content)
+        os.replace(fresh, path)
+    except OSError as error:
+        raise StateError("cannot be written", where=str(path), received=error) from error
+    print(f"{len(events)} events written to {path}")
+    return 0
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    files = _files(arguments)
-    # The head first: a daemon that writes meanwhile can only put the log ahead of it.
-    head = read_head(files.head)
-    verdict = verify([(path, lines_of(path.read_bytes())) for path in files.present()], head, head_path=files.head)
+    with _reader(arguments) as reader:
+        reader.span()
+        verdict = reader.verdict()
     if arguments.json:
         print(json.dumps({
             "whole": not verdict.problems,
@@ -148,16 +142,18 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _why(arguments: argparse.Namespace) -> int:
-    files = _files(arguments)
-    events = [told for _, lines in files.read() for told in map(parse, lines) if told is not None]
-    told = find_decision(events, arguments.id)
+    with _reader(arguments) as reader:
+        first, last = reader.span()
+        # What followed from a decision stands after it, and before the next one.
+        before = reader.latest(1, Wanted(kinds=("decision",)), through=arguments.id)
+        asked = reader.get(arguments.id)
+    told = find_decision([each.told for each in (*before, *([asked] if asked else []))], arguments.id)
     if told is None:
-        numbers = [each["n"] for each in events if isinstance(each.get("n"), int)]
         raise DataError(
             "there is no event of this number",
-            where=str(files.path),
+            where=str(reader.files.path),
             received=arguments.id,
-            allowed=f"{min(numbers)} to {max(numbers)}" if numbers else "none: the log is empty",
+            allowed=f"{first} to {last}" if last else "none: the log is empty",
             next_step="look for the number in `events list`",
         )
     print(json.dumps(told, ensure_ascii=False) if arguments.json else explain(told))
@@ -166,30 +162,55 @@ def _why(arguments: argparse.Namespace) -> int:
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     """Add the command ``events`` to the sub-parsers ``commands``; its ``action`` takes the parsed arguments."""
-    text = "What happened at the door: list events, verify that the log is whole, say why the door opened or did not."
-    example = "python -m device events why 57 --config /etc/voicelatch/voicelatch.toml"
+    text = "What happened at the door: list, follow or export events, verify that the log is whole, say why it opened."
     parser: argparse.ArgumentParser = commands.add_parser(
         "events",
         help=text,
         description=text,
-        epilog=f"Example: {example}. {EXIT_CODES}",
+        epilog=f"Example: python -m device events why 57 {CONFIG}. {EXIT_CODES}",
     )
     what = parser.add_subparsers(dest="what", required=True)
-    for name, action, told in (
-        ("list", _list, "Events, oldest first."),
-        ("verify", _verify, "Follow the chain of hashes; name every line that was altered, removed or moved."),
-        ("why", _why, "One decision in words, by the number of its event or of what followed from it."),
-    ):
-        made = what.add_parser(name, help=told, description=told)
+
+    def add(name: str, action: Callable[[argparse.Namespace], int], told: str, example: str) -> argparse.ArgumentParser:
+        made: argparse.ArgumentParser = what.add_parser(
+            name, help=told, description=told, epilog=f"Example: python -m device events {example} {CONFIG}"
+        )
         made.add_argument("--config", type=Path, required=True, help="the daemon's configuration")
         made.add_argument("--state-dir", type=Path, default=None,
                           help="the daemon's state directory (default: systemd's)")  # fmt: skip
-        made.add_argument("--json", action="store_true", help="print JSON")
         made.set_defaults(action=action)
-        if name == "list":
-            made.add_argument("--follow", action="store_true", help="go on with those to come, until Ctrl-C")
-            made.add_argument("--kind", action="append", default=[], help="only these (may be repeated)")
-            made.add_argument("--since", default="", help="2h, 30m, 7d, or an ISO date or time")
-        if name == "why":
-            made.add_argument("id", type=int, help="the event's number")
+        return made
+
+    lister = add("list", _list, "Events, oldest first.", "list --outcome open --since 7d")
+    lister.add_argument("--follow", action="store_true", help="go on with those to come, until Ctrl-C")
+    follower = add("follow", _follow, "The last ten events, and those to come as they happen, until Ctrl-C.",
+                   "follow --kind decision")  # fmt: skip
+    exporter = add("export", _export, "Events into a file for other programs.", "export --csv door.csv --since 30d")
+    into = exporter.add_mutually_exclusive_group(required=True)
+    into.add_argument("--csv", type=Path, metavar="FILE", help="for a spreadsheet; - for standard output")
+    into.add_argument("--json", type=Path, metavar="FILE", help="a JSON list; - for standard output")
+    verifier = add("verify", _verify, "Follow the chain of hashes; name every line that was altered, removed or moved.",
+                   "verify")  # fmt: skip
+    why = add("why", _why, "One decision in words, by the number of its event or of what followed from it.", "why 57")
+    why.add_argument("id", type=_count, help="the event's number")
+    for made in (lister, follower, exporter):
+        _add_filters(made)
+    for made in (lister, follower, verifier, why):
+        made.add_argument("--json", action="store_true", help="print JSON")
     return parser
+
+
+def _add_filters(made: argparse.ArgumentParser) -> None:
+    made.add_argument("--kind", action="append", default=[], help="only these, such as decision (may be repeated)")
+    made.add_argument("--person", default="", help="only those about this resident, as the nearest voice")
+    made.add_argument("--outcome", default="", help="only decisions that ended so, such as open or refuse")
+    made.add_argument("--since", default="", help="2h, 30m, 7d, or an ISO date or time")
+    made.add_argument("--until", default="", help="the same")
+    made.add_argument("--last", type=_count, default=None, metavar="N", help="only the last N of them")
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= LARGEST:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return count

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import secrets
+import sqlite3
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -24,9 +24,11 @@ from typing import Any
 from device.errors import DataError, StateError, VoicelatchError
 from device.service.audit import Head, forge, read_head, read_link, verify, write_head
 from device.service.config import Config, read_config
+from device.service.event_table import EventTable, Row, row_of
 from device.service.log_files import LogFiles
 from device.service.privacy import files_of, remove, safe
 from device.service.replay import NAME as REPLAY_FILE
+from device.service.take_over import find_old, make_room, take_over
 from device.service.where import events_path, state_or_default
 from device.verdict.bundle import load_bundle, resolve_current
 
@@ -59,7 +61,7 @@ def forget_person(person: str, config: Config, *, state: Path, events: Path, now
         for path in removed:
             remove(path)
         lines = forget_in_log(LogFiles(events), person, pseudonym, now=now)
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
         raise StateError(
             "not everything could be removed",
             where=str(getattr(error, "filename", None) or state),
@@ -74,52 +76,67 @@ def forget_person(person: str, config: Config, *, state: Path, events: Path, now
 
 def forget_in_log(files: LogFiles, person: str, pseudonym: str, *, now: datetime) -> int:
     """Replace the name in every line and chain the log anew; returns how many lines changed. Where none has it, the log
-    is left as it is."""
-    if not files.present():
+    is left as it is. Raises :class:`OSError` and :class:`sqlite3.Error`."""
+    if not files.is_there() and find_old(files.path) is None:
         return 0
     with files.locked():
-        content, before = files.read(), read_head(files.head)
-        found = verify(content, before, head_path=files.head)
-        changed, rewritten, head = _chain_anew(content, person, pseudonym, first=before.first if before else None)
+        make_room(files)
+        table = EventTable(files.path, patience_seconds=10.0)
+        try:
+            changed = _forget_in_table(files, table, person, pseudonym, now=now)
+            if changed and not table.wipe_log():
+                raise sqlite3.OperationalError("somebody is reading the event log, so old lines still stand beside it")
+        finally:
+            table.close()
+        return changed + _forget_aside(files, person)
+
+
+def _forget_in_table(files: LogFiles, table: EventTable, person: str, pseudonym: str, *, now: datetime) -> int:
+    taken = take_over(files, table)
+    with table.transaction(durably=True):
+        rows, before = table.rows("ORDER BY n"), read_head(files.head)
+        found = verify(((row.n, row.text) for row in rows), before, path=files.path, head_path=files.head)
+        changed, rewritten, head = _chain_anew(rows, person, pseudonym, first=before.first if before else None)
+        if not changed and taken is None:
+            return 0
+        told: dict[str, object] = {"time": now.isoformat(timespec="milliseconds"), "kind": "taken_over",
+                                   "at_seconds": 0.0, **(taken or {})}  # fmt: skip
         if changed:
-            told: dict[str, object] = {
-                "time": now.isoformat(timespec="milliseconds"),
+            problems = [re.sub(_word(person), pseudonym, str(each)) for each in found.problems]
+            told |= {
                 "kind": "forgotten",
-                "at_seconds": 0.0,
                 "reason": REASON,
                 "pseudonym": pseudonym,
                 "lines": changed,
                 "ended_n": before.n if before else head.n,
                 "ended_hash": before.hash if before else "",
-                "problems_before": [re.sub(_word(person), pseudonym, str(each)) for each in found.problems],
+                "problems_before": problems,
             }
-            last, head = forge(told, head)
-            rewritten[content[-1][0]].append(last)
-            for path, lines in rewritten.items():
-                _replace(path, "".join(f"{line}\n" for line in lines))
-            write_head(files.head, head, durably=True)
-        return changed + _forget_aside(files, person)
+        last, head = forge(told, Head(n=max(head.n, rows[-1].n if rows else 0), hash=head.hash, first=head.first))
+        for row in rewritten:
+            table.replace(row)
+        table.put(row_of(head.n, last, told))
+    write_head(files.head, head, durably=True)
+    return changed
 
 
-def _chain_anew(
-    content: Sequence[tuple[Path, Sequence[str]]], person: str, pseudonym: str, *, first: int | None
-) -> tuple[int, dict[Path, list[str]], Head]:
+def _chain_anew(rows: Sequence[Row], person: str, pseudonym: str, *, first: int | None) -> tuple[int, list[Row], Head]:
     head: Head | None = None
-    changed, rewritten = 0, dict[Path, list[str]]()
-    for path, lines in content:
-        rewritten[path] = []
-        for text in lines:
-            link = read_link(text)
-            if isinstance(link, str):
-                # It keeps its wrong hash: what could not be believed before cannot be afterwards.
-                line = re.sub(_word(person), pseudonym, text)
-                changed += line != text
-            else:
-                head = head or Head(n=link.n - 1, hash=link.previous, first=first or link.n)
-                told = {key: _without(key, value, person, pseudonym) for key, value in link.told.items()}
-                changed += told != link.told
-                line, head = forge(told, Head(n=link.n - 1, hash=head.hash, first=head.first))
-            rewritten[path].append(line)
+    changed, rewritten = 0, list[Row]()
+    for row in rows:
+        link = read_link(row.text)
+        if isinstance(link, str) or link.n != row.n:
+            # It keeps its wrong hash: what could not be believed before cannot be afterwards.
+            line = re.sub(_word(person), pseudonym, row.text)
+            changed += line != row.text
+            about = re.sub(_word(person), pseudonym, row.person)
+            rewritten.append(Row(row.n, row.unix_seconds, row.kind, about, row.outcome, line))
+        else:
+            head = head or Head(n=link.n - 1, hash=link.previous, first=first or link.n)
+            told = {key: _without(key, value, person, pseudonym) for key, value in link.told.items()}
+            changed += told != link.told
+            line, head = forge(told, Head(n=link.n - 1, hash=head.hash, first=head.first))
+            rewritten.append(row_of(row.n, line, told))
     return changed, rewritten, head or Head()
 
 
@@ -138,26 +155,11 @@ def _without(key: str, value: Any, person: str, pseudonym: str) -> Any:
 
 
 def _forget_aside(files: LogFiles, person: str) -> int:
-    """Fragments and damaged files that were put aside are removed where the name is in them."""
-    aside = [path for path in (files.torn, *files.damaged) if path.exists()]
-    named = [path for path in aside if person in path.read_text(encoding="utf-8", errors="replace")]
+    """What was put aside is removed where the name is in it."""
+    named = [path for path in files.damaged if person.encode() in path.read_bytes()]
     for path in named:
         path.unlink()
     return len(named)
-
-
-def _replace(path: Path, text: str) -> None:
-    fresh = path.with_name(f".{path.name}.new")
-    owner = path.stat()
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-        if os.geteuid() == 0:
-            # Written by root in the daemon's stead: the daemon must be able to go on.
-            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-    os.replace(fresh, path)
 
 
 def _remains(person: str, config: Config) -> list[str]:

@@ -1,4 +1,4 @@
-"""The files of an event log: the current one, the one before it, the head, and a lock between those who write."""
+"""The files of an event log: the database, the head, what was set aside, and a lock between those who write."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.errors import StateError
+from device.service.event_table import give_to_owner_of_folder
 
-TAIL_BYTES = 1 << 20
 RETRY_SECONDS = 0.005
 
 
@@ -23,56 +22,48 @@ class LogFiles:
     path: Path
 
     @property
-    def older(self) -> Path:
-        return self.path.with_name(f"{self.path.name}.1")
-
-    @property
     def head(self) -> Path:
         return self.path.with_name(f"{self.path.name}.head")
 
     @property
-    def torn(self) -> Path:
-        """Where the beginnings of lines are kept that a power cut left."""
-        return self.path.with_name(f"{self.path.name}.torn")
-
-    @property
     def damaged(self) -> list[Path]:
-        """Files that could not be continued and were set aside."""
+        """What could not be continued and was set aside."""
         return sorted(self.path.parent.glob(f"{self.path.name}.damaged-*"))
 
-    def present(self) -> list[Path]:
-        """The files of the chain that exist, oldest first."""
-        return [path for path in (self.older, self.path) if path.exists()]
+    def is_there(self) -> bool:
+        return self.path.exists() or self.head.exists()
+
+    def set_aside(self, path: Path) -> Path:
+        """Move ``path`` to a name of its own among the damaged; the new path."""
+        count = 1
+        while (aside := self.path.with_name(f"{self.path.name}.damaged-{count}")).exists():
+            count += 1
+        os.replace(path, aside)
+        return aside
+
+    def set_database_aside(self) -> Path:
+        """The database, and what of it stands in its write-ahead log only; nobody may have it open."""
+        aside = self.set_aside(self.path)
+        log = self.path.with_name(f"{self.path.name}-wal")
+        if log.exists():
+            os.replace(log, aside.with_name(f"{aside.name}-wal"))
+        self.path.with_name(f"{self.path.name}-shm").unlink(missing_ok=True)
+        return aside
 
     @contextmanager
     def locked(self, *, patience_seconds: float = 10.0) -> Iterator[None]:
-        """Alone with the files. The lock is a file of its own, because the others are replaced.
+        """Alone with the files, of all who write. The lock is a file of its own, because the others are replaced.
 
         Raises :class:`OSError` when somebody else has it for longer than ``patience_seconds``.
         """
-        descriptor = os.open(
-            self.path.with_name(f"{self.path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-        )
+        path = self.path.with_name(f"{self.path.name}.lock")
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
+            give_to_owner_of_folder(path)
             _wait_for(descriptor, patience_seconds)
             yield
         finally:
             os.close(descriptor)
-
-    def read(self) -> list[tuple[Path, list[str]]]:
-        """Each file's complete lines, oldest file first. Raises :class:`StateError` when one cannot be read."""
-        found = []
-        for path in self.present():
-            try:
-                found.append((path, lines_of(path.read_bytes())))
-            except OSError as error:
-                raise StateError(
-                    "the event log cannot be read",
-                    where=str(path),
-                    received=error,
-                    next_step="ask as the daemon's user or as root",
-                ) from error
-        return found
 
 
 def _wait_for(descriptor: int, patience_seconds: float) -> None:
@@ -86,20 +77,3 @@ def _wait_for(descriptor: int, patience_seconds: float) -> None:
             time.sleep(RETRY_SECONDS)
         else:
             return
-
-
-def lines_of(content: bytes) -> list[str]:
-    """Complete lines. An unfinished one at the end is not among them; bytes that are no text become marks."""
-    return [line.decode(errors="replace") for line in content.split(b"\n")[:-1]]
-
-
-def tail_of(path: Path) -> tuple[str | None, bytes]:
-    """The last complete line (None without one) and the bytes after it."""
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - TAIL_BYTES))
-        content = file.read()
-    complete, _, rest = content.rpartition(b"\n")
-    if b"\n" not in content:
-        return None, content
-    return complete.rpartition(b"\n")[2].decode(errors="replace"), rest

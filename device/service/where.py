@@ -7,7 +7,7 @@ from pathlib import Path
 from device.service.config import EventsConfig
 from device.service.trust import DEFAULT_STATE, state_folder
 
-EVENTS = "events.jsonl"
+EVENTS = "events.db"
 
 
 def state_or_default(asked: Path | None) -> Path:

@@ -19,8 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from device.service.audit import read_head, verify
-from device.service.log_files import LogFiles
+from device.service.event_reader import EventReader
 from tests.faults.life import OPEN_SECONDS, Fault, Porch, live
 
 EVENING_SECONDS, CALM_SECONDS = 50.0, 14.0
@@ -75,7 +74,7 @@ def make(seed: int) -> tuple[Porch, list[Fault]]:
 def run(seed: int, folder: Path, result: Result) -> None:
     """Live one schedule and judge it; ``folder`` takes its event log."""
     porch, faults = make(seed)
-    life = live(porch, faults, folder / "events.jsonl", until_seconds=EVENING_SECONDS + CALM_SECONDS,
+    life = live(porch, faults, folder / "events.db", until_seconds=EVENING_SECONDS + CALM_SECONDS,
                 remote=bool(seed % 2))  # fmt: skip
     result.schedules += 1
     result.faults.update(life.struck)
@@ -89,18 +88,17 @@ def run(seed: int, folder: Path, result: Result) -> None:
         result.stuck_on += 1
     result.deaf += len(life.deaf())
     result.acknowledged += len(life.acknowledged)
-    result.events_lost += _lost(folder / "events.jsonl", life.acknowledged)
+    result.events_lost += _lost(folder / "events.db", life.acknowledged)
     if before != (result.wrong_openings, result.stuck_on, result.deaf, result.events_lost):
         result.problems.append(f"seed {seed}: {life.pin.history} deaf {life.deaf()}\n  {faults}\n  {life.deaths}")
 
 
 def _lost(path: Path, acknowledged: list[dict[str, object]]) -> int:
     """How many acknowledged events are not in the log; a chain that does not hold counts as one more."""
-    files = LogFiles(path)
-    written = files.read()
-    verdict = verify(written, read_head(files.head), head_path=files.head)
-    found = Counter(_key(json.loads(line)) for _, lines in written for line in lines)
-    return (Counter(map(_key, acknowledged)) - found).total() + bool(verdict.problems)
+    with EventReader(path) as reader:
+        found = Counter(_key(dict(event.told)) for event in reader.all())
+        whole = not reader.verdict().problems
+    return (Counter(map(_key, acknowledged)) - found).total() + (not whole)
 
 
 def _key(told: dict[str, object]) -> str:

@@ -169,7 +169,7 @@ def soak(pack: Path, *, minutes: float, speed: float, seed: int, folder: Path) -
     """Run it; the figures."""
     clock = FastClock(speed)
     street = Street(visits(pack, seed), clock, time.monotonic() + 60.0 * minutes)
-    events = Counted(FileEvents(folder / "events.jsonl", max_bytes=2_000_000), street)
+    events = Counted(FileEvents(folder / "events.db", max_bytes=2_000_000), street)
     relay, supervisor = SimulatedRelay(clock), RecordedSupervisor()
     alive = Counter[str]()
     supervisor.alive = lambda: alive.update(["fed"])  # type: ignore[method-assign]

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from device.ports import Event
-from device.service.audit import read_head, verify
+from device.ports import Event, EventSink
 from device.service.canary import Canary
 from device.service.config import read_config
 from device.service.daemon import Hardware, Wishes, build_door, reload_door, serve
 from device.service.events import FileEvents
-from device.service.log_files import LogFiles
 from device.service.pipeline import Door
 from device.service.status import StatusFile
 from device.simulated.clock import ManualClock
@@ -31,6 +28,7 @@ from device.sound.pcm import SAMPLE_RATE_HZ, Clip
 from device.sound.wavfile import read_wav
 from device.verdict.values import Score
 from tests.conftest import ROOT
+from tests.event_logs import lines, verdict
 
 ANNA = ROOT / "device/simulated/evening/anna.wav"
 
@@ -38,7 +36,7 @@ ANNA = ROOT / "device/simulated/evening/anna.wav"
 class Bench:
     """The shipped door; a resident visits, twice, half a minute apart; ``between`` is done in between."""
 
-    def __init__(self, folder: Path, models: Path, events: FileEvents | RecordedEvents | None = None) -> None:
+    def __init__(self, folder: Path, models: Path, events: EventSink | None = None) -> None:
         self.models, self.config = folder / "models", folder / "voicelatch.toml"
         shutil.copytree(models / "demo", self.models / "demo")
         (self.models / "current").write_text("demo\n")
@@ -70,72 +68,109 @@ class Bench:
         return [at for at, is_on in self.relay.history if is_on]
 
 
+def command(*words: object) -> None:
+    subprocess.run([str(each) for each in words], capture_output=True, text=True, check=True)
+
+
 @contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """A real file system of 64 kB."""
+def small_disk(image: Path, folder: Path) -> Iterator[Path]:
+    """A real file system of 2 MB."""
     folder.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)],
-                          capture_output=True, text=True, check=False)  # fmt: skip
-    if made.returncode:
-        pytest.skip(f"a file system cannot be mounted here: {made.stderr.strip()}")
+    image.write_bytes(bytes(2_000_000))
+    try:
+        command("mkfs.ext4", "-q", "-F", "-O", "^has_journal", image)
+        command("mount", "-o", "loop", image, folder)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"a file system cannot be mounted here: {getattr(error, 'stderr', error)}")
     try:
         yield folder
     finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        command("umount", "--lazy", folder)
 
 
-def fill(descriptor: int) -> None:
+def fill(path: Path) -> None:
     """Write until the disk is full."""
-    while os.statvfs(descriptor).f_bavail:
-        os.write(descriptor, bytes(512))
+    with path.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(512))
 
 
-def trouble_free(path: Path) -> list[str]:
-    files = LogFiles(path)
-    verdict = verify(files.read(), read_head(files.head), head_path=files.head)
-    assert verdict.problems == []
-    return [line for _, lines in files.read() for line in lines]
+class Noted:
+    """The shipped log, and what it has taken."""
+
+    def __init__(self, inner: FileEvents) -> None:
+        self.inner, self.acknowledged = inner, list[Event]()
+
+    def record(self, event: Event) -> None:
+        lost = self.inner.lost
+        self.inner.record(event)
+        self.acknowledged.extend([event] if self.inner.lost == lost else [])
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+def missing(acknowledged: Sequence[Event], path: Path) -> list[Event]:
+    kept = lines(path)
+    return [
+        event for event in acknowledged
+        if not any(f'"kind": "{event.kind}", "at_seconds": {round(event.at_seconds, 3)}' in line for line in kept)
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ["full", "read-only"])
 def test_a_real_disk_that_is_full_or_read_only_costs_events_and_no_opening(
     tmp_path: Path, models: Path, kind: str
 ) -> None:
-    with small_disk(tmp_path / "state") as disk:
-        sink = FileEvents(disk / "events.jsonl", max_bytes=1_000_000)
-        bench = Bench(tmp_path, models, sink)
-        acknowledged: list[Event] = []
-        record = sink.record
-
-        def noted(event: Event) -> None:
-            lost = sink.lost
-            record(event)
-            acknowledged.extend([event] if sink.lost == lost else [])
-
-        sink.record = noted  # type: ignore[method-assign]
-
-        def remount(how: str) -> None:
-            subprocess.run(["mount", "-o", f"remount,{how}", str(disk)], check=True)
+    with small_disk(tmp_path / "image", tmp_path / "state") as disk:
+        sink = FileEvents(disk / "events.db", max_bytes=1_000_000)
+        noted = Noted(sink)
+        bench = Bench(tmp_path, models, noted)
 
         def spoil() -> None:
-            if kind == "read-only":
-                remount("ro")
-                return
-            with (disk / "fill").open("wb", buffering=0) as file:
-                fill(file.fileno())
-
-        def mend() -> None:
-            (disk / "fill").unlink(missing_ok=True) if kind == "full" else remount("rw")
+            if kind == "full":
+                fill(disk / "fill")
+            else:
+                # Nobody can make a disk read-only on which a file is open for writing.
+                sink.close()
+                command("mount", "-o", "remount,ro", disk)
 
         bench.serve(spoil)
-        mend()
+        (disk / "fill").unlink(missing_ok=True) if kind == "full" else command("mount", "-o", "remount,rw", disk)
         sink.record(Event(kind="after", at_seconds=1.0, wall_time=bench.clock.wall_time()))
         assert len(bench.opened()) == 2, "the door does not notice"
         assert sink.lost > 0
-        lines = trouble_free(disk / "events.jsonl")
-        assert any(f'"events_lost", "at_seconds": 1.0, "count": {sink.lost}' in line for line in lines)
-        for event in acknowledged:
-            assert any(f'"kind": "{event.kind}", "at_seconds": {round(event.at_seconds, 3)}' in line for line in lines)
+        told = f'"events_lost", "at_seconds": 1.0, "count": {sink.lost}'
+        assert any(told in line for line in lines(disk / "events.db"))
+        assert missing(noted.acknowledged, disk / "events.db") == []
+        assert verdict(disk / "events.db").problems == []
+        sink.close()
+
+
+def test_a_real_disk_that_breaks_down_under_the_open_log_keeps_every_opening_before_and_hinders_none_after(
+    tmp_path: Path, models: Path
+) -> None:
+    with small_disk(tmp_path / "image", tmp_path / "state") as disk:
+        noted = Noted(FileEvents(disk / "events.db", max_bytes=1_000_000))
+        bench = Bench(tmp_path, models, noted)
+        before: list[Event] = []
+
+        def spoil() -> None:
+            before.extend(noted.acknowledged)
+            # What the kernel does with a card that fails: every write is an error from now on.
+            command("mount", "-o", "remount,abort", disk)
+
+        bench.serve(spoil)
+        assert len(bench.opened()) == 2, "the door does not notice"
+        assert noted.inner.lost > 0
+        command("umount", disk)
+        command("mount", "-o", "loop", tmp_path / "image", disk)
+        again = FileEvents(disk / "events.db", max_bytes=1_000_000)
+        again.record(Event(kind="after", at_seconds=1.0, wall_time=bench.clock.wall_time()))
+        assert again.lost == 0
+        again.close()
+        opening = max(place for place, event in enumerate(before) if event.kind == "relay_on")
+        assert missing(before[: opening + 1], disk / "events.db") == []
 
 
 def flip(path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from device.service.event_table import EventTable
 from device.service.events import FileEvents
 from device.service.pipeline import Door
 from device.service.remote import RemoteOpening
@@ -46,9 +47,9 @@ def stays_on(patch: pytest.MonkeyPatch) -> None:
 def loses_events(patch: pytest.MonkeyPatch) -> None:
     append = FileEvents._append
 
-    def forgetful(sink: FileEvents, told: dict[str, object], *, durably: bool) -> None:
+    def forgetful(sink: FileEvents, table: EventTable, told: dict[str, object], *, durably: bool) -> None:
         if told["kind"] != "silence":
-            append(sink, told, durably=durably)
+            append(sink, table, told, durably=durably)
 
     patch.setattr(FileEvents, "_append", forgetful)
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from device.service.audit import read_head, verify
-from device.service.log_files import LogFiles
 from tests.benches.gpio_chip import Chip, Edge, imitated_chip, why_not
 from tests.conftest import ROOT
+from tests.event_logs import told as logged
+from tests.event_logs import verdict
 from tests.faults.door_process import OPEN_SECONDS
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=why_not() or "")
@@ -84,7 +84,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("signals")
     with imitated_chip(folder) as chip:
         (folder / "c.toml").write_text(f'[relay]\npin = 17\nmin_gap_seconds = 0.0\nguardian = "{folder}/relay.sock"\n')
-        made = Place(chip, folder, folder / "events.jsonl")
+        made = Place(chip, folder, folder / "events.db")
         made.guard()
         yield made
         made.kill_the_guardian()
@@ -92,7 +92,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 @pytest.fixture
 def place(house: Place, tmp_path: Path) -> Place:
-    house.log = tmp_path / "events.jsonl"
+    house.log = tmp_path / "events.db"
     return house
 
 
@@ -113,10 +113,8 @@ def rest(door: subprocess.Popen[str]) -> list[dict[str, object]]:
 
 
 def in_the_log(place: Place, acknowledged: list[dict[str, object]]) -> None:
-    files = LogFiles(place.log)
-    verdict = verify(files.read(), read_head(files.head), head_path=files.head)
-    assert verdict.problems == []
-    written = [json.loads(line) for _, lines in files.read() for line in lines]
+    assert verdict(place.log).problems == []
+    written = logged(place.log)
     kept = [{key: each[key] for key in each if key not in ("n", "previous", "hash")} for each in written]
     assert [each for each in acknowledged if each not in kept] == []
 

@@ -3,11 +3,11 @@
 Anna speaks for 3 s from second 1, 24 and 44 on. Whatever happens the pin is on for her alone, and off in time.
 """
 
-import json
 from pathlib import Path
 
 import pytest
 
+from tests import event_logs
 from tests.faults.life import OPEN_SECONDS, Fault, Life, Porch, live
 from tests.faults.parts import ANNA, BROKEN, NOBODY, STRANGER
 from tests.faults.schedules import STAGES, _lost
@@ -20,7 +20,7 @@ UNTIL_SECONDS = 54.0
 
 def lived(folder: Path, *faults: Fault, porch: Porch = VISITS, until_seconds: float = UNTIL_SECONDS) -> Life:
     """Live with ``faults`` and assert what holds in every case."""
-    life = live(porch, faults, folder / "events.jsonl", until_seconds=until_seconds)
+    life = live(porch, faults, folder / "events.db", until_seconds=until_seconds)
     assert sum(life.struck.values()) == len(faults), "the fault must have struck"
     on = [at for at, is_on in life.pin.history if is_on]
     off = [at for at, is_on in life.pin.history if not is_on]
@@ -28,12 +28,12 @@ def lived(folder: Path, *faults: Fault, porch: Porch = VISITS, until_seconds: fl
     assert all(b - a <= OPEN_SECONDS + 0.5 for a, b in zip(on, off, strict=True))
     assert all(life.allowed(at) for at in on)
     assert life.deaf() == []
-    assert _lost(folder / "events.jsonl", life.acknowledged) == 0
+    assert _lost(folder / "events.db", life.acknowledged) == 0
     return life
 
 
 def kinds(folder: Path) -> list[str]:
-    return [json.loads(line)["kind"] for line in (folder / "events.jsonl").read_text().splitlines()]
+    return event_logs.kinds(folder / "events.db")
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

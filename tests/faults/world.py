@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import math
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -17,8 +19,7 @@ from device.errors import RelayError
 from device.guardian import guard as rules
 from device.guardian.guard import Guard, Limits
 from device.ports import Event, check_open_seconds
-from device.service import events as events_module
-from device.service import log_files as log_files_module
+from device.service import audit, event_table, log_files
 from device.service.events import FileEvents, as_table
 from device.simulated.clock import ManualClock
 
@@ -153,33 +154,64 @@ class GuardedRelay:
 
 
 class Disk:
-    """Stands before the system calls of the event log: full (every other write takes half), or read-only."""
+    """Stands before the event log: full, or read-only. A real file system is in ``test_disk_and_bundle``."""
 
     def __init__(self) -> None:
-        self.full = self.read_only = self._took_half = False
+        self.full = self.read_only = self._in_the_middle = False
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(os, name)
+    def refuse(self, statement: str) -> None:
+        """Raise as SQLite does: at the beginning of a change, or (every other time) when it is to be kept."""
+        if self.read_only and statement.startswith(("BEGIN", "CREATE", "INSERT")):
+            raise _refusal("attempt to write a readonly database", sqlite3.SQLITE_READONLY)
+        if self.full and statement.startswith("INSERT"):
+            self._in_the_middle = not self._in_the_middle
+        if self.full and statement.startswith("INSERT" if self._in_the_middle else "COMMIT"):
+            raise _refusal("database or disk is full", sqlite3.SQLITE_FULL)
 
     def open(self, path: Any, flags: int, mode: int = 0o777) -> int:
         if self.read_only:
             raise OSError(errno.EROFS, "Read-only file system", str(path))
         return os.open(path, flags, mode)
 
-    def write(self, descriptor: int, content: bytes) -> int:
-        if not self.full:
-            return os.write(descriptor, content)
-        self._took_half = not self._took_half
-        if not self._took_half:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return os.write(descriptor, content[: len(content) // 2])
+    def replace(self, old: Any, new: Any) -> None:
+        if self.full or self.read_only:
+            raise OSError(errno.ENOSPC, "No space left on device", str(new))
+        os.replace(old, new)
+
+    def connect(self, *arguments: Any, **more: Any) -> sqlite3.Connection:
+        disk = self
+
+        class Connection(sqlite3.Connection):
+            def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+                disk.refuse(statement)
+                return super().execute(statement, *values)
+
+        return sqlite3.connect(*arguments, **more, factory=Connection)
 
     @contextmanager
     def mounted(self) -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(events_module, "os", self)
-            patch.setattr(log_files_module, "os", self)
+            for module in (log_files, event_table, audit):
+                patch.setattr(module, "os", _Instead(os, open=self.open, replace=self.replace))
+            patch.setattr(event_table, "sqlite3", _Instead(sqlite3, connect=self.connect))
             yield
+
+
+class _Instead:
+    """A module of which some names are replaced."""
+
+    def __init__(self, module: ModuleType, **replaced: Any) -> None:
+        self._module = module
+        self.__dict__.update(replaced)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
+
+
+def _refusal(text: str, code: int) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError(text)
+    error.sqlite_errorcode = code
+    return error
 
 
 class Acknowledging:

@@ -3,57 +3,120 @@
 import io
 import json
 import os
-from datetime import UTC, datetime
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from device.ports import Event
-from device.service.audit import Verdict, read_head, verify
-from device.service.events import FileEvents, StreamEvents
+from device.service.event_table import EventTable
+from device.service.events import StreamEvents
 from device.service.log_files import LogFiles
+from tests.conftest import ROOT
+from tests.event_logs import change, kinds, lines, sink, spoken, told, verdict
 
-EVENT = Event(kind="decision", at_seconds=1.5, wall_time=datetime(2026, 1, 2, tzinfo=UTC), details={"outcome": "open"})
-
-
-def spoken(number: int) -> Event:
-    return Event(kind="speech", at_seconds=float(number), wall_time=datetime(2026, 1, 2, tzinfo=UTC),
-                 details={"number": number})  # fmt: skip
+START = datetime(2026, 1, 2, tzinfo=UTC)
+EVENT = Event(kind="decision", at_seconds=1.5, wall_time=START, details={"outcome": "open", "resident": "Anna"})
 
 
-def sink(path: Path, **more: object) -> FileEvents:
-    return FileEvents(path, **{"max_bytes": 100_000, **more})  # type: ignore[arg-type]
+def test_an_event_is_one_line_of_json(tmp_path: Path) -> None:
+    sink(tmp_path / "deep" / "events.db").record(EVENT)
+    (event,) = told(tmp_path / "deep" / "events.db")
+    assert len(event.pop("hash")) == 64
+    assert event == {"n": 1, "time": "2026-01-02T00:00:00.000+00:00", "kind": "decision", "at_seconds": 1.5,
+                     "outcome": "open", "resident": "Anna", "previous": "0" * 64}  # fmt: skip
 
 
-def verdict(path: Path) -> Verdict:
-    files = LogFiles(path)
-    return verify(files.read(), read_head(files.head), head_path=files.head)
+def test_every_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        log = sink(tmp_path / "e")
+        log.record(EVENT)
+    finally:
+        os.umask(before)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    # The head holds a number and a hash, nothing of anybody.
+    assert modes.pop("e.head") in (0o600, 0o644)
+    assert modes == {"e": 0o600, "e-wal": 0o600, "e-shm": 0o600, "e.lock": 0o600}
 
 
-def kinds(path: Path) -> list[str]:
-    return [json.loads(line)["kind"] for _, lines in LogFiles(path).read() for line in lines]
-
-
-def test_an_event_is_one_json_line(tmp_path: Path) -> None:
-    sink(tmp_path / "deep" / "events.jsonl").record(EVENT)
-    (line,) = (tmp_path / "deep" / "events.jsonl").read_text().splitlines()
-    told = json.loads(line)
-    assert len(told.pop("hash")) == 64
-    assert told == {"n": 1, "time": "2026-01-02T00:00:00.000+00:00", "kind": "decision", "at_seconds": 1.5,
-                    "outcome": "open", "previous": "0" * 64}  # fmt: skip
-
-
-def test_the_file_is_capped_the_last_one_kept_and_the_chain_goes_on(tmp_path: Path) -> None:
-    log = sink(tmp_path / "e", max_bytes=900)
-    for number in range(20):
+def test_the_log_has_a_quota_keeps_the_newest_and_the_chain_says_where_it_begins(tmp_path: Path) -> None:
+    log = sink(tmp_path / "e", max_bytes=60_000)
+    for number in range(1000):
         log.record(spoken(number))
-    assert (tmp_path / "e").stat().st_size < 1300
-    assert (tmp_path / "e.1").exists()
+    log.close()
+    assert (tmp_path / "e").stat().st_size < 80_000
+    kept = told(tmp_path / "e")
+    assert kept[0]["n"] > 1
+    assert [each for each in kept if each["kind"] == "speech"][-1]["number"] == 999
     found = verdict(tmp_path / "e")
-    assert (found.problems, found.notes) == ([], [])
-    assert found.last is not None
-    assert found.last.n == 20
-    assert found.lines < 20
+    assert found.problems == []
+    (note,) = found.notes
+    assert "more than 0.06 MB" in note.what
+    assert f'"first": {kept[0]["n"]}' in note.what
+
+
+def aged(log_days: int) -> Event:
+    return Event(kind="speech", at_seconds=0.0, wall_time=START + timedelta(days=log_days))
+
+
+def test_events_go_when_they_are_old_once_a_day_at_most(tmp_path: Path) -> None:
+    log = sink(tmp_path / "e", keep_days=30)
+    for day in range(60):
+        for _ in range(30):
+            log.record(aged(day))
+    kept = told(tmp_path / "e")
+    assert kept[0]["time"] >= (START + timedelta(days=28)).isoformat()
+    assert sum(each["kind"] == "speech" for each in kept) >= 30 * 30
+    assert kinds(tmp_path / "e").count("log_shortened") <= 32
+    assert verdict(tmp_path / "e").problems == []
+
+
+def test_a_date_that_was_wrong_for_a_moment_removes_nothing(tmp_path: Path) -> None:
+    log = sink(tmp_path / "e", keep_days=30)
+    for day in [0] * 40 + [4000] * 19 + [0] * 40:
+        log.record(aged(day))
+    assert kinds(tmp_path / "e") == ["speech"] * 99
+
+
+def test_a_smaller_quota_is_reached_in_small_steps(tmp_path: Path) -> None:
+    log = sink(tmp_path / "e")
+    for number in range(900):
+        log.record(spoken(number))
+    before = len(lines(tmp_path / "e"))
+    smaller = sink(tmp_path / "e", max_bytes=50_000)
+    smaller.record(spoken(900))
+    assert before - 510 < len(lines(tmp_path / "e")) < before, "no event waits for all of it"
+    for number in range(901, 950):
+        smaller.record(spoken(number))
+    with closing(EventTable(tmp_path / "e")) as table:
+        assert table.used_bytes() <= 54_000
+    assert verdict(tmp_path / "e").problems == []
+
+
+def test_a_log_that_cannot_be_shortened_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(_table: EventTable, _n: int) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(EventTable, "remove_through", full)
+    log = sink(tmp_path / "e", max_bytes=20_000)
+    for number in range(120):
+        log.record(spoken(number))
+    assert log.lost == 0
+    assert len(lines(tmp_path / "e")) == 120
+    assert "cannot be shortened" in caplog.text
+    monkeypatch.undo()
+    log.record(spoken(120))
+    assert "log_shortened" in kinds(tmp_path / "e")
+    assert verdict(tmp_path / "e").problems == []
 
 
 def test_the_chain_goes_on_after_a_restart(tmp_path: Path) -> None:
@@ -63,34 +126,36 @@ def test_the_chain_goes_on_after_a_restart(tmp_path: Path) -> None:
     assert kinds(tmp_path / "e") == ["speech"] * 3
 
 
-def test_a_line_torn_by_a_power_cut_is_kept_aside_and_said(tmp_path: Path) -> None:
-    sink(tmp_path / "e").record(spoken(1))
-    with (tmp_path / "e").open("ab") as file:
-        file.write(b'{"n": 2, "kind": "spe')
-    sink(tmp_path / "e").record(spoken(2))
-    assert kinds(tmp_path / "e") == ["speech", "line_torn", "speech"]
-    assert (tmp_path / "e.torn").read_bytes() == b'{"n": 2, "kind": "spe\n'
-    found = verdict(tmp_path / "e")
-    assert found.problems == []
-    assert "line_torn" in str(found.notes[0])
+WRITER = """
+import sys
+from pathlib import Path
+from tests.event_logs import sink, spoken
+log, number = sink(Path(sys.argv[1])), 0
+while True:
+    log.record(spoken(number))
+    print(number, flush=True)
+    number += 1
+"""
 
 
-def test_a_line_that_lacks_only_its_line_break_is_not_torn(tmp_path: Path) -> None:
-    log = sink(tmp_path / "e")
-    log.record(spoken(1))
-    log.record(spoken(2))
-    os.truncate(tmp_path / "e", (tmp_path / "e").stat().st_size - 1)
-    sink(tmp_path / "e").record(spoken(3))
-    assert kinds(tmp_path / "e") == ["speech"] * 3
+def test_what_was_acknowledged_outlives_sigkill(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path / "e")], cwd=ROOT, stdout=subprocess.PIPE,
+                          text=True) as writer:  # fmt: skip
+        assert writer.stdout is not None
+        acknowledged = [int(writer.stdout.readline()) for _ in range(200)]
+        writer.send_signal(signal.SIGKILL)
+        acknowledged += [int(line) for line in writer.stdout if line.endswith("\n")]
+    assert [each["number"] for each in told(tmp_path / "e")][: len(acknowledged)] == acknowledged
+    sink(tmp_path / "e").record(spoken(-1))
     assert verdict(tmp_path / "e").problems == []
+    assert set(kinds(tmp_path / "e")) == {"speech"}
 
 
 def test_lines_cut_from_the_end_are_found_even_after_the_daemon_went_on(tmp_path: Path) -> None:
     log = sink(tmp_path / "e")
     for number in range(5):
         log.record(spoken(number))
-    lines = (tmp_path / "e").read_text().splitlines(keepends=True)
-    (tmp_path / "e").write_text("".join(lines[:3]))
+    change(tmp_path / "e", "DELETE FROM events WHERE n > 3")
     assert "the last 2 lines are missing (4 to 5)" in str(verdict(tmp_path / "e").problems[0])
     sink(tmp_path / "e").record(spoken(6))
     assert kinds(tmp_path / "e") == ["speech"] * 3 + ["chain_cut", "speech"]
@@ -98,19 +163,65 @@ def test_lines_cut_from_the_end_are_found_even_after_the_daemon_went_on(tmp_path
     assert "chain_cut" in problem.what
 
 
-def test_a_file_whose_end_is_damaged_is_set_aside_and_the_numbers_go_on(tmp_path: Path) -> None:
+def test_lines_cut_under_a_daemon_that_runs_are_found_with_its_next_event(tmp_path: Path) -> None:
+    log = sink(tmp_path / "e")
+    for number in range(5):
+        log.record(spoken(number))
+    change(tmp_path / "e", "DELETE FROM events WHERE n > 3")
+    log.record(spoken(6))
+    assert kinds(tmp_path / "e") == ["speech"] * 3 + ["chain_cut", "speech"]
+
+
+def test_a_last_line_that_was_altered_is_said_and_the_numbers_go_on(tmp_path: Path) -> None:
     log = sink(tmp_path / "e")
     log.record(spoken(1))
     log.record(spoken(2))
-    (tmp_path / "e").write_text((tmp_path / "e").read_text().replace('"number": 2', '"number": 9'))
+    change(tmp_path / "e", "UPDATE events SET text = replace(text, '\"number\": 2', '\"number\": 9') WHERE n = 2")
     sink(tmp_path / "e").record(spoken(3))
-    assert (tmp_path / "e.damaged-1").exists()
-    lines = [json.loads(line) for line in (tmp_path / "e").read_text().splitlines()]
-    assert [(each["n"], each["kind"]) for each in lines] == [(3, "file_damaged"), (4, "speech")]
-    assert verdict(tmp_path / "e").problems
+    assert [(each["n"], each["kind"]) for each in told(tmp_path / "e")] == [
+        (1, "speech"), (2, "speech"), (3, "chain_cut"), (4, "speech")]  # fmt: skip
+    assert verdict(tmp_path / "e").problems[0].what == "was altered"
 
 
-def test_a_log_that_was_deleted_is_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["header", "middle", "nonsense"])
+def test_a_file_that_is_damaged_is_set_aside_and_the_numbers_go_on(tmp_path: Path, damage: str) -> None:
+    log = sink(tmp_path / "e")
+    for number in range(60):
+        log.record(spoken(number))
+    log.close()
+    content = bytearray((tmp_path / "e").read_bytes())
+    match damage:
+        case "header":
+            content[:16] = bytes(16)
+        case "middle":
+            content[4096 + 8 : 4096 * 2] = b"\xff" * (4096 - 8)
+        case "nonsense":
+            content = bytearray(b"not a log at all\n")
+    (tmp_path / "e").write_bytes(content)
+    again = sink(tmp_path / "e")
+    again.record(spoken(61))
+    assert again.lost == 0
+    assert (tmp_path / "e.damaged-1").read_bytes() == content
+    assert [(each["n"], each["kind"]) for each in told(tmp_path / "e")] == [(61, "file_damaged"), (62, "speech")]
+    assert any("file_damaged" in each.what for each in verdict(tmp_path / "e").problems)
+
+
+def test_a_file_that_is_damaged_under_a_daemon_that_runs_costs_no_event(tmp_path: Path) -> None:
+    log = sink(tmp_path / "e")
+    for number in range(60):
+        log.record(spoken(number))
+    with closing(EventTable(tmp_path / "e")) as table:
+        assert table.wipe_log()
+    with (tmp_path / "e").open("r+b") as file:
+        file.write(b"\xff" * 4096 * 2)
+    log.record(spoken(61))
+    log.record(spoken(62))
+    assert log.lost == 0
+    assert kinds(tmp_path / "e")[-2:] == ["speech", "speech"]
+    assert "file_damaged" in kinds(tmp_path / "e")
+
+
+def test_a_log_that_was_deleted_under_the_daemon_is_said(tmp_path: Path) -> None:
     log = sink(tmp_path / "e")
     log.record(spoken(1))
     (tmp_path / "e").unlink()
@@ -124,9 +235,16 @@ def test_an_opening_is_on_the_disk_when_it_was_recorded(tmp_path: Path, monkeypa
     monkeypatch.setattr(os, "fsync", synced.append)
     log = sink(tmp_path / "e")
     log.record(spoken(1))
+    said: list[str] = []
+    assert log._database is not None
+    log._database._connection.set_trace_callback(said.append)
+    log.record(spoken(2))
+    assert "PRAGMA synchronous = NORMAL" in said
     assert synced == []
+    said.clear()
     log.record(EVENT)
-    assert len(synced) == 2, "the line and the head"
+    assert said.index("PRAGMA synchronous = FULL") < said.index("BEGIN IMMEDIATE") < said.index("COMMIT")
+    assert len(synced) == 1, "the head"
 
 
 def test_a_disk_that_fails_is_counted_logged_once_and_tried_again(
@@ -145,32 +263,38 @@ def test_a_disk_that_fails_is_counted_logged_once_and_tried_again(
     assert verdict(blocked / "e").problems == []
 
 
-def test_a_disk_that_takes_half_a_line_loses_that_event_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    log, write = sink(tmp_path / "e"), os.write
+def test_a_disk_without_a_page_left_loses_what_has_no_room_and_says_how_much(tmp_path: Path) -> None:
+    log = sink(tmp_path / "e")
     log.record(spoken(1))
-    monkeypatch.setattr(os, "write", lambda descriptor, content: write(descriptor, content[: len(content) // 2]))
-    log.record(spoken(2))
-    monkeypatch.setattr(os, "write", write)
-    log.record(spoken(3))
-    assert log.lost == 1
-    assert kinds(tmp_path / "e") == ["speech", "line_torn", "events_lost", "speech"]
+    assert log._database is not None
+    execute = log._database._connection.execute
+    execute(f"PRAGMA max_page_count = {execute('PRAGMA page_count').fetchone()[0]}")
+    for number in range(2, 40):
+        log.record(spoken(number))
+    assert 0 < log.lost < 38
+    kept = len(lines(tmp_path / "e"))
+    assert kept == 39 - log.lost
+    execute("PRAGMA max_page_count = 100000")
+    log.record(spoken(40))
+    assert told(tmp_path / "e")[kept]["count"] == log.lost
     assert verdict(tmp_path / "e").problems == []
 
 
 def test_what_json_does_not_know_is_told_as_text_and_a_line_stays_a_line(tmp_path: Path) -> None:
     log = sink(tmp_path / "e")
-    log.record(Event(kind="odd", at_seconds=0.0, wall_time=datetime(2026, 1, 2, tzinfo=UTC),
-                     details={"set": {1}, "nan": float("nan"), "name": "Zoë\n\udcff", "hash": "mine"}))  # fmt: skip
+    log.record(Event(kind="odd\udcff", at_seconds=0.0, wall_time=START,
+                     details={"set": {1}, "nan": float("nan"), "resident": "Zoë\n\udcff", "hash": "mine"}))  # fmt: skip
     log.record(spoken(2))
     assert log.lost == 0
     assert verdict(tmp_path / "e").problems == []
 
 
-def test_the_journal_gets_the_lines_of_the_file_and_those_the_disk_refused(tmp_path: Path) -> None:
+def test_the_journal_gets_the_lines_of_the_log_and_those_the_disk_refused(tmp_path: Path) -> None:
     journal = io.StringIO()
     log = sink(tmp_path / "f" / "e", copy=StreamEvents(journal))
     log.record(spoken(1))
-    assert journal.getvalue() == (tmp_path / "f" / "e").read_text()
+    assert journal.getvalue().splitlines() == lines(tmp_path / "f" / "e")
+    log.close()
     for each in (tmp_path / "f").iterdir():
         each.unlink()
     (tmp_path / "f").rmdir()
@@ -184,6 +308,21 @@ def test_somebody_who_holds_the_files_does_not_hold_up_the_door(tmp_path: Path) 
     log.record(spoken(1))
     with LogFiles(tmp_path / "e").locked():
         log.record(spoken(2))
-    assert log.lost == 1
-    log.record(spoken(3))
+    with closing(sqlite3.connect(tmp_path / "e", isolation_level=None)) as somebody:
+        somebody.execute("BEGIN IMMEDIATE")
+        log.record(spoken(3))
+    assert log.lost == 2
+    log.record(spoken(4))
     assert kinds(tmp_path / "e") == ["speech", "events_lost", "speech"]
+
+
+def test_somebody_who_reads_without_an_end_holds_up_nothing(tmp_path: Path) -> None:
+    log = sink(tmp_path / "e")
+    log.record(spoken(1))
+    with closing(sqlite3.connect(f"file:{tmp_path}/e?mode=ro", uri=True)) as reader:
+        seen = reader.execute("SELECT n FROM events")
+        seen.fetchone()
+        for number in range(300):
+            log.record(spoken(number))
+        assert log.lost == 0
+    assert len(lines(tmp_path / "e")) == 301

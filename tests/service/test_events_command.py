@@ -11,12 +11,13 @@ import pytest
 from device.errors import ConfigError
 from device.ports import Event
 from device.service import cli
-from device.service.events_command import follow, parse_since
+from device.service.event_reader import EventReader, Wanted
+from device.service.event_views import parse_time
+from device.service.events_command import follow
 from device.service.explain import explain, find_decision
-from device.service.log_files import LogFiles
 from device.simulated.events import RecordedEvents
 from tests.doubles import Bench, loud, quiet
-from tests.service.test_events import sink, spoken
+from tests.event_logs import change, sink, spoken
 
 DIGEST = "ab" * 32
 
@@ -54,9 +55,8 @@ def test_verify_leaves_with_0_or_1_and_names_the_line(evening: Path, capsys: pyt
     code, said = run(capsys, "verify", "--config", evening)
     assert (code, "whole" in said) == (0, True)
     log = evening.parent / "log" / "e"
-    lines = log.read_text().splitlines()
-    lines[1] = lines[1].replace('"outcome": "open"', '"outcome": "refuse"')
-    log.write_text("\n".join(lines) + "\n")
+    change(log, "UPDATE events SET text = replace(text, '\"outcome\": \"open\"', '\"outcome\": \"dance\"'), "
+                "outcome = replace(outcome, 'open', 'dance') WHERE n = 2")  # fmt: skip
     code, said = run(capsys, "verify", "--config", evening)
     assert (code, f"{log}:2: was altered" in said) == (1, True)
     code, said = run(capsys, "verify", "--config", evening, "--json")
@@ -93,21 +93,43 @@ def test_a_log_that_is_not_there_is_one_message(evening: Path, capsys: pytest.Ca
     assert (code, "there is no event log here" in said) == (66, True)
 
 
-def test_following_goes_on_into_a_new_file(tmp_path: Path) -> None:
-    log = sink(tmp_path / "e", max_bytes=700)
+def test_following_tells_each_event_once_as_it_comes_and_goes_on_in_a_log_begun_anew(tmp_path: Path) -> None:
+    log, path = sink(tmp_path / "e"), tmp_path / "e"
     log.record(spoken(1))
     numbers = iter(range(2, 9))
-    lines = follow(LogFiles(tmp_path / "e"), 1, sleep=lambda _: log.record(spoken(next(numbers))))
-    assert [json.loads(line)["number"] for line in islice(lines, 6)] == [2, 3, 4, 5, 6, 7]
-    assert (tmp_path / "e.1").exists()
+
+    def sleep(_seconds: float) -> None:
+        number = next(numbers)
+        if number == 4:
+            log.close()
+            for each in tmp_path.iterdir():
+                each.unlink()
+            return
+        log.record(spoken(number))
+
+    with EventReader(path) as reader:
+        events = follow(reader, 1, sleep=sleep)
+        assert [event.told["number"] for event in islice(events, 4)] == [2, 3, 5, 6]
+
+
+def test_following_leaves_out_what_was_not_asked_for(tmp_path: Path) -> None:
+    log = sink(tmp_path / "e")
+    log.record(spoken(1))
+    kinds = iter(["speech", "gap", "speech", "gap"])
+
+    def sleep(_seconds: float) -> None:
+        log.record(Event(kind=next(kinds), at_seconds=0.0, wall_time=datetime(2026, 1, 2, tzinfo=UTC)))
+
+    with EventReader(tmp_path / "e") as reader:
+        assert [event.n for event in islice(follow(reader, 1, Wanted(kinds=("gap",)), sleep=sleep), 2)] == [3, 5]
 
 
 def test_times_are_ago_or_iso_in_the_doors_zone() -> None:
     now = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
-    assert parse_since("2h", now) == datetime(2026, 1, 2, 10, 0, tzinfo=UTC)
-    assert parse_since("2026-01-01", now) == datetime(2026, 1, 1, tzinfo=UTC)
+    assert parse_time("2h", now) == datetime(2026, 1, 2, 10, 0, tzinfo=UTC)
+    assert parse_time("2026-01-01", now) == datetime(2026, 1, 1, tzinfo=UTC)
     with pytest.raises(ConfigError, match="not a time"):
-        parse_since("yesterday", now)
+        parse_time("yesterday", now)
 
 
 def test_an_event_of_another_version_is_explained_as_far_as_it_goes() -> None:

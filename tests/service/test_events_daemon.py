@@ -21,7 +21,7 @@ from device.simulated.microphone import Segment, SimulatedMicrophone, silence
 from device.simulated.relay import SimulatedRelay
 from device.simulated.supervisor import RecordedSupervisor
 from tests.conftest import ROOT
-from tests.service.test_events import kinds, sink, verdict
+from tests.event_logs import kinds, sink, told, verdict
 
 ANNA = ROOT / "device/simulated/evening/anna.wav"
 
@@ -43,8 +43,7 @@ def hardware(tmp_path: Path, segments: list[Segment], *, button: bool = False) -
 
 
 def decisions(tmp_path: Path) -> list[dict[str, object]]:
-    lines = (tmp_path / "log").read_text().splitlines()
-    return [told for told in map(json.loads, lines) if told["kind"] == "decision"]
+    return [each for each in told(tmp_path / "log") if each["kind"] == "decision"]
 
 
 def test_each_decision_names_the_bundle_and_the_settings_by_digest(config: Path, tmp_path: Path) -> None:

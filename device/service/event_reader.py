@@ -1,0 +1,200 @@
+"""The event log read from beside the daemon, which goes on writing: commands, the page, the gateway.
+
+The file is opened for reading alone, and no query stays open: nobody who reads holds up the door. A log of JSON lines
+that the daemon has not taken over yet is read as it would be afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import astuple, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from device.errors import DataError, StateError
+from device.service.audit import Head, Place, Verdict, read_head, verify
+from device.service.event_table import COLUMNS, INSERT, SCHEMA, Row, is_sqlite, row_of
+from device.service.log_files import LogFiles
+from device.service.take_over import OldLog, find_old, rows_of
+from device.settings import LARGEST
+
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which events: of one of ``kinds`` (none: any), about ``person``, of ``outcome``, not before ``since``, before
+    ``until`` (both aware). Whoever is asked for by ``person`` is the one a decision names, also where it refused."""
+
+    kinds: tuple[str, ...] = ()
+    person: str = ""
+    outcome: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def condition(self) -> tuple[str, list[object]]:
+        """As a part of a statement (empty: everything), with its values."""
+        parts, values = list[str](), list[object]()
+        if self.kinds:
+            parts.append(f"kind IN ({', '.join('?' * len(self.kinds))})")
+            values += self.kinds
+        for column, value in (("person", self.person), ("outcome", self.outcome)):
+            if value:
+                parts.append(f"{column} = ?")
+                values.append(value)
+        for sign, time in ((">=", self.since), ("<", self.until)):
+            if time is not None:
+                parts.append(f"unix_seconds {sign} ?")
+                values.append(time.timestamp())
+        return " AND ".join(parts), values
+
+
+EVERYTHING = Wanted()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event of the log: its number, its line (JSON) as it stands there, and what the line tells."""
+
+    n: int
+    text: str
+    told: Mapping[str, Any]
+
+
+class EventReader:
+    """The log at ``path``, which the daemon may be writing. Not for several threads at once.
+
+    Every method raises :class:`DataError` where there is no log and :class:`StateError` where it cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.files = LogFiles(path)
+        self._connection: sqlite3.Connection | None = None
+        self._inode = 0
+
+    def after(self, n: int, wanted: Wanted = EVERYTHING, *, most: int = BATCH) -> list[StoredEvent]:
+        """The first ``most`` events with a number above ``n``, oldest first."""
+        condition, values = wanted.condition()
+        rows = self._rows(f"WHERE n > ?{' AND ' if condition else ''}{condition} ORDER BY n LIMIT ?",
+                          (n, *values, most))  # fmt: skip
+        return [_stored(row) for row in rows]
+
+    def latest(self, count: int, wanted: Wanted = EVERYTHING, *, through: int = LARGEST) -> list[StoredEvent]:
+        """The last ``count`` events, of those up to number ``through``, oldest first."""
+        condition, values = wanted.condition()
+        rows = self._rows(f"WHERE n <= ?{' AND ' if condition else ''}{condition} ORDER BY n DESC LIMIT ?",
+                          (through, *values, count))  # fmt: skip
+        return [_stored(row) for row in reversed(rows)]
+
+    def all(self, wanted: Wanted = EVERYTHING) -> Iterator[StoredEvent]:
+        """Every event, oldest first, a batch at a time."""
+        n = 0
+        while found := self.after(n, wanted):
+            yield from found
+            n = found[-1].n
+
+    def get(self, n: int) -> StoredEvent | None:
+        """The event of number ``n``."""
+        return next((_stored(row) for row in self._rows("WHERE n = ?", (n,))), None)
+
+    def span(self) -> tuple[int, int]:
+        """The numbers of the oldest and the newest event; (0, 0) in an empty log."""
+        ends = [*self._rows("ORDER BY n LIMIT 1", ()), *self._rows("ORDER BY n DESC LIMIT 1", ())]
+        return (ends[0].n, ends[-1].n) if ends else (0, 0)
+
+    def verdict(self) -> Verdict:
+        """Whether the log is whole. Raises :class:`~device.errors.ConfigError` where its head is damaged."""
+        old = self._old()
+        # The head first: a daemon that writes meanwhile can only put the log ahead of it.
+        head: Head | None = read_head(old.head if old else self.files.head)
+        if old is not None:
+            return old.verdict()
+        rows = self._rows("ORDER BY n", ())
+        found = verify(((row.n, row.text) for row in rows), head, path=self.files.path, head_path=self.files.head)
+        for row in rows:
+            told = _told(row.text)
+            if told.get("n", row.n) != row.n or (told and row_of(row.n, row.text, told) != row):
+                found.problems.append(Place(self.files.path, row.n, "its columns do not say what its line says"))
+        return found
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def __enter__(self) -> EventReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _old(self) -> OldLog | None:
+        return None if is_sqlite(self.files.path) else find_old(self.files.path)
+
+    def _rows(self, where: str, values: tuple[object, ...]) -> list[Row]:
+        try:
+            found = self._opened().execute(f"SELECT {COLUMNS} FROM events {where}", values).fetchall()
+        except (OSError, sqlite3.Error) as error:
+            self.close()
+            raise StateError(
+                "the event log cannot be read",
+                where=str(self.files.path),
+                received=error,
+                next_step="ask as the daemon's user or as root; a damaged file the daemon sets aside when it starts",
+            ) from error
+        return [Row(*each) for each in found]
+
+    def _opened(self) -> sqlite3.Connection:
+        path = self.files.path
+        inode = path.stat().st_ino if path.exists() else 0
+        if self._connection is not None and (inode == 0 or inode != self._inode):
+            self.close()
+        if self._connection is None:
+            old = self._old()
+            if old is not None:
+                return _in_memory(old)
+            if inode == 0:
+                raise DataError(
+                    "there is no event log here",
+                    where=str(path),
+                    next_step="without [events] path and outside systemd, events go to standard output alone",
+                )
+            self._connection, self._inode = _connect(path), inode
+        return self._connection
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=5.0, check_same_thread=False)
+    try:
+        connection.execute("SELECT n FROM events LIMIT 1").fetchall()
+    except sqlite3.OperationalError:
+        connection.close()
+        if path.with_name(f"{path.name}-wal").exists():
+            raise
+        # On a disk that nobody can write SQLite finds no place for its notes, and needs none.
+        connection = sqlite3.connect(f"{address}&immutable=1", uri=True, isolation_level=None, check_same_thread=False)
+    return connection
+
+
+def _in_memory(old: OldLog) -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.execute(SCHEMA)
+    connection.executemany(INSERT, map(astuple, rows_of(old.lines())[0]))
+    return connection
+
+
+def _told(text: str) -> dict[str, Any]:
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _stored(row: Row) -> StoredEvent:
+    # A line that is none still has its number: `verify` says what is wrong with it.
+    return StoredEvent(row.n, row.text, _told(row.text) or {"n": row.n})

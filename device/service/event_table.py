@@ -1,0 +1,169 @@
+"""The event log as an SQLite file: a row for each line of the chain, and columns to look for it by.
+
+The line itself is the truth; the columns repeat what it says (``events verify`` compares them). There is no index but
+the number: each would be one more page written on the SD card for every event, to search a few thousand rows.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from datetime import datetime
+from pathlib import Path
+
+_LOG = logging.getLogger(__name__)
+SQLITE_MAGIC = b"SQLite format 3\0"
+# Written back to the file after so many pages, so that no opening waits for a large batch.
+CHECKPOINT_PAGES = 100
+COLUMNS = "n, unix_seconds, kind, person, outcome, text"
+SCHEMA = """CREATE TABLE IF NOT EXISTS events (
+    n INTEGER PRIMARY KEY, unix_seconds REAL, kind TEXT NOT NULL, person TEXT NOT NULL, outcome TEXT NOT NULL,
+    text TEXT NOT NULL)"""
+INSERT = f"INSERT OR IGNORE INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line (``text``) and what is told of it in columns; ``unix_seconds`` is None where its time is none."""
+
+    n: int
+    unix_seconds: float | None
+    kind: str
+    person: str
+    outcome: str
+    text: str
+
+
+def row_of(n: int, text: str, told: Mapping[str, object]) -> Row:
+    """The row of a line that says ``told``."""
+    try:
+        unix_seconds = datetime.fromisoformat(str(told.get("time"))).timestamp()
+    except (ValueError, OverflowError):
+        unix_seconds = None
+    person = told.get("resident") or told.get("person") or ""
+    return Row(n, unix_seconds, _plain(told.get("kind", "")), _plain(person), _plain(told.get("outcome", "")), text)
+
+
+def _plain(value: object) -> str:
+    """A file name in an error's message may have letters that UTF-8 has not."""
+    return str(value).encode(errors="backslashreplace").decode()
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether ``error`` speaks of a file that is no good, not of a disk that takes nothing at the moment."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
+
+
+def is_sqlite(path: Path) -> bool:
+    """Whether there is a file that begins as SQLite's do."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
+    except FileNotFoundError:
+        return False
+
+
+class EventTable:
+    """The table in the file at ``path``, made where there is none, for its owner alone.
+
+    Raises :class:`sqlite3.Error` where it cannot be opened; :func:`is_damage` tells whether the file is to blame, whose
+    structure is checked here. ``patience_seconds``: how long to wait for another writer.
+    """
+
+    def __init__(self, path: Path, *, patience_seconds: float = 0.2) -> None:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        give_to_owner_of_folder(path)
+        self._connection = sqlite3.connect(
+            path, isolation_level=None, timeout=patience_seconds, check_same_thread=False
+        )
+        try:
+            self._prepare()
+        except sqlite3.Error:
+            self._connection.close()
+            raise
+        self._inode = path.stat().st_ino
+        self._path = path
+
+    def _prepare(self) -> None:
+        execute = self._connection.execute
+        if execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+            _LOG.warning("the event log's folder allows no write-ahead log: whoever reads holds up whoever writes")
+        execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        # What was forgotten or has become too old is overwritten, not only no longer listed.
+        execute("PRAGMA secure_delete = ON")
+        found = str(execute("PRAGMA quick_check(1)").fetchone()[0])
+        if found != "ok":
+            error = sqlite3.DatabaseError(found)
+            error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise error
+        execute(SCHEMA)
+
+    def is_current(self) -> bool:
+        """Whether the path still leads to the file that was opened: SQLite would go on in a deleted one."""
+        try:
+            return self._path.stat().st_ino == self._inode
+        except FileNotFoundError:
+            return False
+
+    @contextmanager
+    def transaction(self, *, durably: bool) -> Iterator[None]:
+        """All or nothing; ``durably``: on the disk, with everything before it, once the block has been left."""
+        execute = self._connection.execute
+        execute(f"PRAGMA synchronous = {'FULL' if durably else 'NORMAL'}")
+        execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:
+                execute("ROLLBACK")
+
+    def put(self, row: Row) -> bool:
+        """Add ``row``; False where its number is taken."""
+        return self._connection.execute(INSERT, astuple(row)).rowcount == 1
+
+    def replace(self, row: Row) -> None:
+        """Put ``row`` in the place of the one of its number."""
+        values = (row.unix_seconds, row.kind, row.person, row.outcome, row.text, row.n)
+        self._connection.execute(
+            "UPDATE events SET unix_seconds = ?, kind = ?, person = ?, outcome = ?, text = ? WHERE n = ?", values
+        )
+
+    def remove_through(self, n: int) -> None:
+        """Remove every row up to number ``n``."""
+        self._connection.execute("DELETE FROM events WHERE n <= ?", (n,))
+
+    def rows(self, where: str = "", values: tuple[object, ...] = ()) -> list[Row]:
+        """Rows by number; ``where`` is what follows the table's name in the statement."""
+        return [Row(*each) for each in self._connection.execute(f"SELECT {COLUMNS} FROM events {where}", values)]
+
+    def first(self) -> Row | None:
+        return next(iter(self.rows("ORDER BY n LIMIT 1")), None)
+
+    def last(self) -> Row | None:
+        return next(iter(self.rows("ORDER BY n DESC LIMIT 1")), None)
+
+    def used_bytes(self) -> int:
+        """What the rows take in the file; pages that are free count as nothing."""
+        pages, free, size = (self._connection.execute(f"PRAGMA {name}").fetchone()[0]
+                             for name in ("page_count", "freelist_count", "page_size"))  # fmt: skip
+        return int((pages - free) * size)
+
+    def wipe_log(self) -> bool:
+        """Write the write-ahead log back and empty it, where old rows still stand; False while somebody reads."""
+        return bool(self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def give_to_owner_of_folder(path: Path) -> None:
+    """What root makes in the daemon's stead belongs to the daemon, or it could not go on."""
+    if os.geteuid() == 0:
+        folder = path.parent.stat()
+        os.chown(path, folder.st_uid, folder.st_gid)

@@ -84,6 +84,12 @@ class ButtonError(VoicelatchError, OSError):
     exit_code = 69
 
 
+class IndicatorError(VoicelatchError, OSError):
+    """The light's pin or the loudspeaker could not be claimed or used."""
+
+    exit_code = 69
+
+
 class LiveError(VoicelatchError, OSError):
     """The live feed is absent or hung up, or was asked for something that it does not give."""
 

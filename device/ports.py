@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from device.errors import RelayError
@@ -86,6 +87,30 @@ class Button(Protocol):
     first; a button that is held down was pressed once. ``close`` is idempotent."""
 
     def pressed_at_seconds(self) -> float | None: ...
+
+    def close(self) -> None: ...
+
+
+class Signal(StrEnum):
+    """What a visitor is shown: somebody is heard, the door opens, it does not, more speech is needed."""
+
+    LISTENING = "listening"
+    GRANTED = "granted"
+    REFUSED = "refused"
+    SAY_MORE = "say_more"
+
+
+class Indicator(Protocol):
+    """A light or a loudspeaker at the door. ``show`` may take its time, so the door never calls it itself.
+
+    ``audible``: the microphone hears it too, so it is not used while somebody speaks. ``show`` raises
+    :class:`~device.errors.IndicatorError` where the signal cannot be given; ``close`` is idempotent.
+    """
+
+    @property
+    def audible(self) -> bool: ...
+
+    def show(self, signal: Signal) -> None: ...
 
     def close(self) -> None: ...
 

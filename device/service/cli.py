@@ -49,6 +49,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from device.live.feed import Announced
     from device.service.daemon import Hardware, Wishes, build_door, reload_door, serve, shut
     from device.service.extras import make_extras
+    from device.service.signals import signalled
     from device.service.status import StatusFile, runtime_folder
     from device.service.trust import state_folder
 
@@ -60,7 +61,8 @@ def _run(arguments: argparse.Namespace) -> int:
     status = StatusFile(runtime)
     extras = make_extras(config, clock, state=state, simulate=arguments.simulate, runtime=runtime, status=status)
     microphone, relay = _simulated(arguments.wav, clock) if arguments.simulate else _real(config, clock)
-    events = Announced(_events(config.events, state), extras.feed)
+    shown = signalled(_events(config.events, state), config.signals, clock, simulate=arguments.simulate)
+    events = Announced(shown, extras.feed)
     hardware = Hardware(microphone=microphone, relay=relay, clock=clock,
                         supervisor=SystemdSupervisor.from_environment(), events=events,
                         status=status, extras=extras)  # fmt: skip

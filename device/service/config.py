@@ -10,6 +10,7 @@ from device.gateway.settings import MetricsConfig, MqttConfig
 from device.service.guard_settings import ButtonConfig, PrivacyConfig, ReplayConfig
 from device.service.remote import RemoteConfig
 from device.service.schedule import ScheduleConfig
+from device.service.signals import SignalsConfig
 from device.settings import one_of, read_settings, within
 from device.verdict import policy
 from device.verdict.bundle import Bundle
@@ -120,6 +121,7 @@ class Config:
     replay: ReplayConfig = field(default_factory=ReplayConfig)
     button: ButtonConfig = field(default_factory=ButtonConfig)
     privacy: PrivacyConfig = field(default_factory=PrivacyConfig)
+    signals: SignalsConfig = field(default_factory=SignalsConfig)
     remote: RemoteConfig = field(default_factory=RemoteConfig)
     mqtt: MqttConfig = field(default_factory=MqttConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
@@ -130,6 +132,10 @@ class Config:
         relay = self.relay
         if self.button.enabled and self.button.pin == relay.pin:
             raise ConfigError("the relay's pin", where="button.pin", received=relay.pin, allowed="another pin")
+        taken = {relay.pin} | ({self.button.pin} if self.button.enabled else set())
+        if self.signals.led and self.signals.led_pin in taken:
+            raise ConfigError("the relay's or the button's pin", where="signals.led_pin",
+                              received=self.signals.led_pin, allowed="another pin")  # fmt: skip
         if relay.guardian:
             within("policy.cool_down_seconds", self.policy.cool_down_seconds,
                    relay.open_seconds + relay.min_gap_seconds, 60.0)  # fmt: skip

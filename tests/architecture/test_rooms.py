@@ -31,6 +31,7 @@ MAY = {
         "device.ports",
         "device.sound.pcm",
         "device.sound.resample",
+        "device.sound.tones",
         "device.errors",
         "device.guardian.protocol",
         "device.guardian.errors",

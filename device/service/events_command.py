@@ -17,6 +17,7 @@ from device.service.config import read_config
 from device.service.event_reader import EVERYTHING, EventReader, StoredEvent, Wanted
 from device.service.event_views import as_csv, as_json, in_a_line, parse_time
 from device.service.explain import explain, find_decision
+from device.service.review_command import add_parser as add_review
 from device.service.where import events_path, state_or_default
 from device.settings import LARGEST
 
@@ -162,7 +163,7 @@ def _why(arguments: argparse.Namespace) -> int:
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     """Add the command ``events`` to the sub-parsers ``commands``; its ``action`` takes the parsed arguments."""
-    text = "What happened at the door: list, follow or export events, verify that the log is whole, say why it opened."
+    text = "What happened at the door: list, follow, export; verify that the log is whole; say why; review kept clips."
     parser: argparse.ArgumentParser = commands.add_parser(
         "events",
         help=text,
@@ -193,6 +194,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
                    "verify")  # fmt: skip
     why = add("why", _why, "One decision in words, by the number of its event or of what followed from it.", "why 57")
     why.add_argument("id", type=_count, help="the event's number")
+    add_review(add)
     for made in (lister, follower, exporter):
         _add_filters(made)
     for made in (lister, follower, verifier, why):

@@ -13,7 +13,7 @@ ONLY_IN = {
     "webrtcvad": ("device/sound/vad.py",),
     "ai_edge_litert": ("device/verdict/interpreter.py",),
     "tflite_runtime": ("device/verdict/interpreter.py",),
-    "sounddevice": ("device/hardware/microphone.py",),
+    "sounddevice": ("device/hardware/microphone.py", "device/hardware/loudspeaker.py"),
     "gpiozero": ("device/hardware/relay.py", "device/guardian/pin.py"),
     "paho": ("device/gateway/mqtt.py",),
     "prometheus_client": ("device/gateway/metrics.py",),

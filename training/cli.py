@@ -28,6 +28,7 @@ EXIT_CODES = (
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from training.outlook_advice import terminal_lines
     from training.recipe import read_recipe
     from training.run import run
 
@@ -52,7 +53,8 @@ def _run(arguments: argparse.Namespace) -> int:
                     print(f"{name:7s} {unit:5s} " + _line(outcome.figures[kind][unit]))
         for name, told in outcome.figures["conditions"].items():
             print(f"{name:18s} clip " + _line(told["clip"]))
-        print(f"the whole report: {outcome.bundle.path / 'report.html'}")
+    print("\n".join(terminal_lines(outcome.outlook)))
+    print(f"the whole report: {outcome.bundle.path / 'report.html'}")
     return 0
 
 

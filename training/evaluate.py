@@ -40,6 +40,7 @@ from training.metrics import (
     min_dcf,
     pooled,
 )
+from training.outlook import nearest_strangers
 
 Figures = dict[str, Any]
 CLIPS_PER_TASK = 64
@@ -93,6 +94,7 @@ def evaluate(bundle: Bundle, tested: TestSet, *, float_network: Any | None, seed
         },
         "conditions": {},
         "long": {},
+        "nearest_strangers": _nearest_strangers(bundle, strangers, outside),
     }
     if float_network is not None:
         float_scores = _float_scores(float_network, bundle, everybody)
@@ -147,6 +149,12 @@ def _float_scores(network: Any, bundle: Bundle, clips: Sequence[SpokenClip]) -> 
         scorer.judge_embedding(embedding, speech_share=speech_share(each.clip))
         for embedding, each in zip(embeddings, clips, strict=True)
     ]
+
+
+def _nearest_strangers(bundle: Bundle, strangers: Sequence[SpokenClip], outside: Sequence[Score]) -> Figures:
+    evidence = np.array([[each.llr for each in score.residents] for score in outside])
+    speakers, sessions = [each.speaker for each in strangers], [each.session for each in strangers]
+    return dict(nearest_strangers(evidence, bundle.residents, speakers, sessions, bundle.thresholds))
 
 
 def _by_speaker(clips: Sequence[SpokenClip], scores: Sequence[Score]) -> BySpeaker:

@@ -13,6 +13,7 @@ What the figures hold (all made by :func:`training.evaluate.evaluate`; rates are
     long         strangers, noise (either may be absent) -> hours, decisions, openings, per_hour, upper_bound_per_hour
     per_person   rows of role, person, clips, accepted, mean_llr, highest_llr
     scores       residents, strangers -> one number a clip
+    outlook      each resident's; may be absent; see ``training.outlook``
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from device.errors import DataError
+from training.outlook_page import reports_alone, section
 from training.report_page import page
 
 REQUIRED = ("counts", "runs_in", "int8", "door", "per_person", "scores", "conditions", "long")
@@ -50,4 +52,17 @@ class Report:
 
     def to_html(self) -> str:
         """The whole page: no scripts, nothing loaded from elsewhere, light and dark."""
-        return page(self.title, self.figures, self.thresholds)
+        outlook = self.figures.get("outlook")
+        extra = [section(outlook)] if outlook is not None else []
+        return page(self.title, self.figures, self.thresholds, extra=extra)
+
+
+def reports_of(
+    title: str, figures: Mapping[str, Any], outlook: Mapping[str, Any], thresholds: Mapping[str, Any]
+) -> dict[str, bytes]:
+    """``report.json`` and ``report.html``: the whole evaluation with the outlook, or the outlook alone where there was
+    nobody to evaluate on (``figures`` empty)."""
+    if not figures:
+        return reports_alone(title, outlook, thresholds)
+    report = Report(title, {**figures, "outlook": outlook}, thresholds)
+    return {"report.json": report.to_json().encode(), "report.html": report.to_html().encode()}

@@ -34,11 +34,19 @@ th:first-child, td:first-child { text-align: left; position: sticky; left: 0; ba
 svg { width: 100%; height: auto; display: block; } .det { max-width: 32rem; } text { fill: currentColor; }
 rect.in, circle.in { fill: var(--in); } rect.out, circle.out { fill: var(--out); } .curve { stroke: var(--in); }
 """
+
+
+class Markup(str):
+    """A cell that is HTML already; anything else is text, and escaped."""
+
+    __slots__ = ()
+
+
 HARDER = ("", "EER, clip", "FRR at FAR 1 %, clip", "EER, visit", "strangers' visits let in", "residents' refused")
 
 
-def page(title: str, figures: Mapping[str, Any], limits: Mapping[str, Any]) -> str:
-    """The whole page for checked ``figures`` and ``limits``; see ``training.report``."""
+def page(title: str, figures: Mapping[str, Any], limits: Mapping[str, Any], *, extra: Sequence[str] = ()) -> str:
+    """The whole page for checked ``figures`` and ``limits``; see ``training.report``. ``extra``: further sections."""
     scores = figures["scores"]
     picture = histograms(
         scores["residents"], scores["strangers"], open_llr=limits["open_llr"], refuse_llr=limits["refuse_llr"]
@@ -68,6 +76,7 @@ def page(title: str, figures: Mapping[str, Any], limits: Mapping[str, Any]) -> s
         ),
         "<p>F1 depends on how many strangers came for each resident in this test: it says nothing about another door. "
         "A door that never opens has 0.</p>",
+        *extra,
         _long(figures["long"]),
         f"<h2>Harder conditions ({escape(figures['runs_in'])})</h2>",
         table(HARDER, [_condition(*told) for told in harder.items()]),
@@ -81,19 +90,20 @@ def page(title: str, figures: Mapping[str, Any], limits: Mapping[str, Any]) -> s
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table that scrolls by itself on a narrow screen. A cell that begins with ``<td`` is taken as it is."""
+    """A table that scrolls by itself on a narrow screen. A :class:`Markup` is taken as it is."""
     top = "".join(f"<th>{escape(each)}</th>" for each in head)
     body = "".join("<tr>" + "".join(_cell(cell) for cell in row) + "</tr>" for row in rows)
     return f"<div class=wide><table><tr>{top}</tr>{body}</table></div>"
 
 
 def _cell(cell: str) -> str:
-    return cell if cell.startswith("<td") else f"<td>{escape(cell)}</td>"
+    return cell if isinstance(cell, Markup) else f"<td>{escape(cell)}</td>"
 
 
-def _bar(share: float, *, bad: bool) -> str:
-    """A cell with a bar behind its number."""
-    return f'<td class="bar{" bad" if bad else ""}" style="--share:{100 * share:.1f}%">{share:.1%}</td>'
+def share_bar(share: float, *, bad: bool, text: str = "") -> Markup:
+    """A cell with a bar behind its number, or behind ``text``."""
+    said = escape(text) or f"{share:.1%}"
+    return Markup(f'<td class="bar{" bad" if bad else ""}" style="--share:{100 * share:.1f}%">{said}</td>')
 
 
 def _summary(figures: Mapping[str, Any], limits: Mapping[str, Any]) -> str:
@@ -142,7 +152,8 @@ def _rates(name: str, told: Mapping[str, Any]) -> list[str]:
             cells.append("too few strangers")
             continue
         interval = f"<br><small>{value['low']:.1%} to {value['high']:.1%}</small>" if "low" in value else ""
-        cells.append(f"<td>{value['value']:.2%}{' (hint)' if behind < FEWEST_EVENTS else ''}{interval}</td>")
+        hint = " (hint)" if behind < FEWEST_EVENTS else ""
+        cells.append(Markup(f"<td>{value['value']:.2%}{hint}{interval}</td>"))
     return [*cells, f"{told['min_dcf']['value']:.3f}", f"{told['cllr']['value']:.3f}"]
 
 
@@ -186,7 +197,7 @@ def _condition(name: str, told: Mapping[str, Any]) -> list[str]:
     clip, visit = told["clip"], told["visit"]
     rates = (clip["eer"]["value"], clip["frr_at_far_1pct"]["value"], visit["eer"]["value"])
     let_in, refused = visit["at_threshold"]["far"], visit["at_threshold"]["frr"]
-    return [name, *(f"{rate:.2%}" for rate in rates), f"{let_in:.2%}", _bar(refused, bad=True)]
+    return [name, *(f"{rate:.2%}" for rate in rates), f"{let_in:.2%}", share_bar(refused, bad=True)]
 
 
 def _each_in_conditions(figures: Mapping[str, Any]) -> str:
@@ -196,7 +207,7 @@ def _each_in_conditions(figures: Mapping[str, Any]) -> str:
     if not told:
         return ""
     rows = [
-        [person, _bar(clean[person], bad=False), *(_bar(each[person], bad=False) for each in told.values())]
+        [person, share_bar(clean[person], bad=False), *(share_bar(each[person], bad=False) for each in told.values())]
         for person in sorted(clean)
     ]
     intro = "<p>Each resident's single clips that would open alone, at the door's own threshold:</p>"
@@ -210,7 +221,7 @@ def _people(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
             each["person"],
             each["role"],
             str(each["clips"]),
-            _bar(each["accepted"], bad=each["role"] == "stranger"),
+            share_bar(each["accepted"], bad=each["role"] == "stranger"),
             f"{each['mean_llr']:+.1f}",
             f"{each['highest_llr']:+.1f}",
         ]

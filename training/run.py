@@ -21,10 +21,11 @@ from training.effects import Sound, to_sound
 from training.enrol import check_enough_speech, enrol
 from training.evaluate import Figures, TestSet, evaluate
 from training.keys import signer_of
+from training.outlook import Household, joined, outlook_of
 from training.populations import refuse_known_people, with_own_strangers
 from training.publish import Draft, write_verified
 from training.recipe import Recipe
-from training.report import Report
+from training.report import reports_of
 from training.stages import Stages
 from training.tracking import Tracker, followers
 from training.versions import current_folder, next_sequence, prune
@@ -34,11 +35,12 @@ UNSIGNED = "not signed ([publish] key is empty): a door that lists trusted keys 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """What a run left: the verified bundle, its figures (empty where there was nobody to test on), and how long each
-    stage took."""
+    """What a run left: the verified bundle, its figures (empty where there was nobody to test on), how each resident is
+    likely to fare, and how long each stage took."""
 
     bundle: Bundle
     figures: Figures
+    outlook: Figures
     stages: list[str]
 
 
@@ -107,7 +109,6 @@ def _run(
     # Only a bundle that the door's own check has accepted is evaluated; nothing is published yet.
     with stages.timed("candidate"):
         candidate = write_verified(own / "candidate", draft.files({}))
-    reports: dict[str, bytes] = {}
     figures: Figures = {}
     tested = test_set(index, parts, cutter, progress)
     if tested.residents and tested.strangers:
@@ -116,10 +117,14 @@ def _run(
         tracker.tell("result", told_briefly(figures))
         with stages.timed("compare"):
             compare(candidate, figures, models, tested, parts, force=force, progress=progress, say=say)
-        report = Report(f"{recipe.publish.name}: {len(people)} residents", figures, asdict(thresholds))
-        reports = {"report.json": report.to_json().encode(), "report.html": report.to_html().encode()}
     else:
         say("not evaluated, and not compared: that needs strangers, and a second session of the residents")
+    with stages.timed("outlook"):
+        heard = artefact.embedder().voices(tested.residents, progress=progress, label="outlook")
+        home = Household(clips=[*residents, *tested.residents], voices=joined(voices, heard), cohort=artefact.cohort,
+                         head=head, thresholds=thresholds, prototypes=recipe.enrol.prototypes)  # fmt: skip
+        outlook = outlook_of(home, figures, populations)
+    reports = reports_of(f"{recipe.publish.name}: {len(people)} residents", figures, outlook, asdict(thresholds))
     with stages.timed("publish"):
         if recipe.publish.backbone:
             write_backbone(models / recipe.publish.backbone, artefact)
@@ -131,7 +136,7 @@ def _run(
             point_current(models, folder.name)
         for gone in prune(models, draft.name, keep=keep) if keep else []:
             say(f"removed the old version {gone} (publish.keep = {keep})")
-    return Outcome(bundle, figures, stages.table())
+    return Outcome(bundle, figures, outlook, stages.table())
 
 
 def obtain_backbone(

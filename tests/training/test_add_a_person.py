@@ -82,6 +82,11 @@ def test_somebody_recorded_at_the_door_is_let_in_after_pull_train_and_deploy(
     assert workshop_cli.main(["pull", *at, "--into", str(household), "--state-dir", str(state)]) == 0
     assert "allowed/Coralie: 1 new" in capsys.readouterr().out
     assert workshop_cli.main(["run", str(recipe), "--runs", str(tmp_path / "runs")]) == 0
+    said = capsys.readouterr().out
+    assert "-> record Coralie on another day (60 s)" in said
+    assert (
+        json.loads((models / "household-1/report.json").read_text())["outlook"]["residents"][1]["person"] == "Coralie"
+    )
     assert workshop_cli.main(["deploy", *at, "--bundle", str(models)]) == 0
 
     assert place.current.startswith("household-1-")

@@ -107,7 +107,8 @@ def test_a_network_is_learnt_quantized_enrolled_evaluated_and_published_and_then
     assert load_bundle(models).manifest["licences"] == ["CC BY 4.0"]
     report = json.loads((models / "home-1" / "report.json").read_text())
     assert report["counts"]["residents"] == 2
-    assert {"int8", "float", "door", "long", "conditions"} <= set(report)
+    assert {"int8", "float", "door", "long", "conditions", "outlook"} <= set(report)
+    assert {each["left_out"]["kind"] for each in report["outlook"]["residents"]} == {"session"}
     assert report["long"]["strangers"]["hours"] > 0
     assert 0.0 < report["int8"]["clip"]["eer"]["value"] < 0.6
     assert_nobody_of_the_test_was_learnt_from(home, runs)

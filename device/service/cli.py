@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from device.errors import StateError, VoicelatchError
+from device.errors import ConfigError, StateError, VoicelatchError
 from device.ports import Clock, EventSink, Microphone, Relay
 from device.service import demo
 from device.service.config import Config, EventsConfig, read_config
@@ -100,10 +100,18 @@ def _simulated(wavs: Sequence[Path], clock: Clock) -> tuple[Microphone, Relay]:
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    from device.service.as_service import check_as_service
     from device.service.check import check_all, check_bundle
 
-    alone = arguments.bundle is not None
-    findings = check_bundle(arguments.bundle) if alone else check_all(arguments.config, simulate=arguments.simulate)
+    if arguments.as_service and (arguments.config is None or arguments.simulate):
+        raise ConfigError("the service checks its configuration and its hardware", where="--as-service",
+                          next_step="give --config FILE, without --bundle or --simulate")  # fmt: skip
+    if arguments.as_service:
+        findings = check_as_service(arguments.config.resolve())
+    elif arguments.bundle is not None:
+        findings = check_bundle(arguments.bundle)
+    else:
+        findings = check_all(arguments.config, simulate=arguments.simulate)
     if arguments.json:
         print(json.dumps([asdict(each) for each in findings], indent=1))
     else:
@@ -227,6 +235,8 @@ def build_parser() -> argparse.ArgumentParser:
     what.add_argument("--config", type=Path, help=CONFIG_HELP)
     what.add_argument("--bundle", type=Path, help="a bundle's folder, or a models folder")
     check.add_argument("--simulate", action="store_true", help="leave microphone and relay out")
+    check.add_argument("--as-service", action="store_true",
+                       help="in the installed unit's sandbox, as its user (run as root; stop the daemon)")  # fmt: skip
     check.add_argument("--json", action="store_true", help="print JSON")
     state = add("status", _status, "Say whether the daemon listens, and with which bundle.",
                 "python -m device status --json")  # fmt: skip

@@ -82,9 +82,19 @@ class Bundle:
 
 def resolve_current(path: Path) -> Path:
     """The bundle's folder: ``path`` itself, or for a models folder (or its ``current`` file) the one it names."""
-    pointer = path / "current" if path.is_dir() and not (path / "manifest.json").exists() else path
-    if not pointer.is_file():
-        if path.is_dir() and (path / "manifest.json").exists():
+    try:
+        is_bundle = path.is_dir() and (path / "manifest.json").exists()
+        pointer = path / "current" if path.is_dir() and not is_bundle else path
+        points = pointer.is_file()
+    except OSError as error:
+        raise BundleError(
+            "may not be looked at",
+            where=str(path),
+            received=error,
+            next_step="put it where the daemon's user can read it; it sees no home directories",
+        ) from error
+    if not points:
+        if is_bundle:
             return path
         raise BundleError(
             "there is no bundle here",

@@ -216,6 +216,29 @@ def test_a_daemon_without_frames_is_killed_by_the_watchdog_and_listens_once_ther
     assert "is off" in _check(house)
 
 
+def test_the_check_as_the_service_finds_what_the_daemon_finds_and_leaves_it_alone(house: House) -> None:
+    house.rest()
+    pid = house.machine.main_pid(DAEMON)
+    check = f"cd /opt/voicelatch && {PYTHON} -m device check"
+    said = house.machine.run("bash", "-c", f"{check} --as-service --config {CONFIG}")
+    assert "FAILED" not in said
+    for part in ("ok     golden vectors", "ok     microphone", "is off"):
+        assert part in said
+    # For root in a shell this bundle is fit; the daemon, which sees no homes, would not start with it.
+    house.machine.run("cp", "-r", "/opt/voicelatch/models", "/root/models")
+    house.machine.run(
+        "bash", "-c", f"sed 's#^bundle = .*#bundle = \"/root/models\"#' {CONFIG} > /etc/voicelatch/home.toml"
+    )
+    home = "--config /etc/voicelatch/home.toml"
+    assert "ok     bundle" in house.machine.run("bash", "-c", f"{check} {home}", check=False)
+    failed = house.machine.run("bash", "-c", f"{check} --as-service {home}; echo left with $?", check=False)
+    assert "FAILED bundle" in failed
+    assert "left with 65" in failed
+    assert "root" not in house.machine.run("stat", "-c", "%U", "/var/lib/voicelatch", "/run/voicelatch")
+    assert house.machine.main_pid(DAEMON) == pid
+    assert "voicelatch-check" not in house.machine.run("systemctl", "list-units", "--all", "--no-legend")
+
+
 def test_a_configuration_that_is_mended_brings_the_door_back_by_itself(house: House) -> None:
     house.machine.run("sed", "-i", "s/^pin = 17/pin = 177/", CONFIG)
     house.machine.run("systemctl", "restart", "--no-block", GUARDIAN, DAEMON)

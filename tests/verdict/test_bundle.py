@@ -53,6 +53,15 @@ def test_a_missing_or_truncated_file_is_found(copy: Path, name: str) -> None:
         load_bundle(copy)
 
 
+def test_a_folder_that_may_not_be_looked_at_is_no_defect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_path: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    with pytest.raises(BundleError, match="may not be looked at"):
+        resolve_current(tmp_path)
+
+
 def test_a_model_of_another_front_end_is_refused(copy: Path) -> None:
     edit_manifest(copy, "frontend", "fingerprint", value="logmel-1:0000000000000000")
     with pytest.raises(BundleError, match="another frontend"):

@@ -1,5 +1,6 @@
 """The loudspeaker's process, and what it plays."""
 
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from device.errors import IndicatorError
 from device.hardware.speaker import RATE_HZ, TUNES, Speaker, play
 from device.ports import Signal
+from tests.benches import virtual_microphone
 
 NOTES = "import sys\nfor line in sys.stdin:\n open(sys.argv[1], 'a').write(line)\n"
 
@@ -97,3 +99,31 @@ def test_a_player_that_cannot_be_started_is_an_error() -> None:
     with pytest.raises(IndicatorError):
         speaker.show(Signal.GRANTED)
     speaker.close()
+
+
+@pytest.mark.skipif(virtual_microphone.why_not() is not None, reason=virtual_microphone.why_not() or "")
+def test_a_real_sound_server_plays_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real process, sounddevice and PortAudio; what the server plays is recorded and looked at."""
+    with virtual_microphone.virtual_microphone() as ears:
+        for name, value in ears.environment.items():
+            monkeypatch.setenv(name, value)
+        recorder = subprocess.Popen(["parec", "--raw", "--format=s16le", "--rate=16000", "--channels=1"],
+                                    env=ears.environment, stdout=subprocess.PIPE)  # fmt: skip
+        speaker = Speaker("pulse", volume=1.0)
+        try:
+            assert recorder.stdout is not None
+            recorder.stdout.read(3200)
+            speaker.show(Signal.GRANTED)
+            heard = b""
+            # It has begun, and half a second more: the whole tune.
+            while not np.frombuffer(heard, np.int16)[:-8000].any():
+                heard += recorder.stdout.read(3200)
+                assert len(heard) < 32_000 * 60, "nothing was played within a minute of sound"
+        finally:
+            speaker.close()
+            recorder.kill()
+            recorder.communicate()
+    sound = np.frombuffer(heard, np.int16)
+    sound = sound[np.argmax(sound != 0) :]
+    second = sound[round(0.15 * 16_000) : round(0.25 * 16_000)].astype(float)
+    assert np.argmax(np.abs(np.fft.rfft(second))) * 10.0 == pytest.approx(990.0, abs=15.0)

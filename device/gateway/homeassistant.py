@@ -68,8 +68,9 @@ def _lock(topics: Topics) -> dict[str, object]:
 
 def _sensors(config: MqttConfig) -> Mapping[str, Mapping[str, object]]:
     about = {"entity_category": "diagnostic"}
-    named: dict[str, Mapping[str, object]] = {"last_person": {"name": "Last person"}, "score": {"name": "Score"}}
+    named: dict[str, Mapping[str, object]] = {"last_person": {"name": "Last person"}}
     return (named if config.names else {}) | {
+        "score": {"name": "Score"},
         "last_event": {"name": "Last event"},
         "level": {"name": "Level", "unit_of_measurement": "dB", "state_class": "measurement"},
         "bundle": {"name": "Bundle", **about},

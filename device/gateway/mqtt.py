@@ -93,7 +93,7 @@ class MqttOutlet:
             return
         self._publish(self._topics.event, json.dumps({"event_type": told.type, **told.facts}))
         self._state["last_event"] = told.type
-        if told.type in ("granted", "remote_granted"):
+        if told.type == "granted":
             self._state["last_person"] = told.facts.get("person")
         if "score" in told.facts:
             self._state["score"] = told.facts["score"]

@@ -30,6 +30,15 @@ OF_KIND = {
 }
 DEAF, HEARING = "deaf", "hearing"
 TYPES = (*OF_OUTCOME.values(), *OF_KIND.values(), DEAF, HEARING)
+# What else is told of an event, where it is a number, and under which name.
+NUMBERS = {
+    "evidence": "score",
+    "latency_seconds": "latency_seconds",
+    "speech_seconds": "speech_seconds",
+    "level_dbfs": "level_dbfs",
+    "locked_seconds": "locked_seconds",
+    "lost_seconds": "lost_seconds",
+}
 # A single overflow is a gap too, but nobody need hear of it.
 DEAF_SECONDS = 0.4
 
@@ -68,13 +77,13 @@ class Teller:
 
     def _facts(self, event: Event) -> dict[str, object]:
         facts: dict[str, object] = {"time": event.get("time")}
-        for key in ("latency_seconds", "speech_seconds", "level_dbfs", "locked_seconds", "lost_seconds"):
+        for key, name in NUMBERS.items():
             if number(event.get(key)) is not None:
-                facts[key] = number(event.get(key))
+                facts[name] = number(event.get(key))
         if self._names:
             opened = event.get("outcome") == "open"
             person = event.get("resident") if opened else event.get("by")
-            named = {"person": person, "score": number(event.get("evidence")), "reason": event.get("reason")}
+            named = {"person": person, "reason": event.get("reason")}
             facts |= {key: value for key, value in named.items() if value not in (None, "")}
         return facts
 

@@ -130,6 +130,8 @@ class LiveServer:
             peer.subscription = request
             self._say(peer, {"kind": "subscribed", "topics": sorted(request.topics), "hold": request.hold})
             self._recount()
+            if "status" in request.topics:
+                self._say(peer, self._status_message())
             return
         opening = Opening(by=request.by, uid=peer.uid, asked_at_seconds=self._clock.monotonic_seconds())
         if self._feed.ask(opening):

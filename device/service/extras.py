@@ -68,10 +68,10 @@ def make_extras(config: Config, clock: Clock, *, state: Path | None, simulate: b
     if config.replay.enabled and config.replay.keep_on_disk:
         replay_file = ReplayFile(_needed(state, "replay.keep_on_disk") / NAME, background)
         replay_file.load(memory, clock)
-    button, feed = _button(config, clock, simulate=simulate), LiveFeed()
-    live_server = serve_live(runtime, feed, clock, status or StatusFile(None))
+    button, remote = _button(config, clock, simulate=simulate), RemoteOpening(LiveFeed(), config.remote)
+    live_server = serve_live(runtime, remote, clock, status or StatusFile(None))
     return Extras(state=state, background=background, memory=memory, replay_file=replay_file, button=button,
-                  remote=RemoteOpening(feed, config.remote), live_server=live_server)  # fmt: skip
+                  remote=remote, live_server=live_server)  # fmt: skip
 
 
 def guards_for(config: Config, extras: Extras, clock: Clock, residents: Collection[str]) -> tuple[Guard, ...]:

@@ -9,18 +9,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from device.errors import LiveError
-from device.live.feed import LiveFeed
 from device.live.server import SOCKET, LiveServer
 from device.ports import Clock
+from device.service.remote import RemoteOpening
 from device.service.status import StatusFile
 
 _LOG = logging.getLogger(__name__)
 _STATM = Path("/proc/self/statm")
 
 
-def serve_live(folder: Path | None, feed: LiveFeed, clock: Clock, status: StatusFile) -> LiveServer | None:
-    """Serve ``feed`` at ``live.sock`` in ``folder`` until closed. None without a folder, or where it cannot be made:
-    the door does without."""
+def serve_live(folder: Path | None, remote: RemoteOpening, clock: Clock, status: StatusFile) -> LiveServer | None:
+    """Serve the feed of ``remote`` at ``live.sock`` in ``folder`` until closed. None without a folder, or where it
+    cannot be made: the door does without."""
     if folder is None:
         return None
     started = clock.monotonic_seconds()
@@ -31,11 +31,11 @@ def serve_live(folder: Path | None, feed: LiveFeed, clock: Clock, status: Status
             "state": now.state, "listening": now.state == "listening", "bundle": now.bundle,
             "bundle_sequence": now.sequence, "bundle_digest": now.digest, "loaded_at": now.loaded_at,
             "last_reload_ok": now.last_reload.ok, "uptime_seconds": round(clock.monotonic_seconds() - started, 1),
-            "memory_bytes": memory_bytes(),
+            "memory_bytes": memory_bytes(), "remote_open": remote.config.open,
         }  # fmt: skip
 
     try:
-        server = LiveServer(folder / SOCKET, feed, clock=clock, status=tell)
+        server = LiveServer(folder / SOCKET, remote.feed, clock=clock, status=tell)
         server.start()
     except (LiveError, RuntimeError) as error:
         _LOG.error("there is no live feed, the door goes on: %s", error)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from device.errors import VoicelatchError
+from device.live.requests import parse_request
 from device.service.config import Config
 from device.service.status import Status
 from device.service.trust import NAME as MEMORY
@@ -76,6 +77,10 @@ def targets(scratch: Path) -> dict[str, Target]:
             ((ROOT / "training/recipes/household.toml").read_bytes(),),
         ),
         "status": Target(_status, (status,)),
+        "live": Target(
+            lambda content: [parse_request(line) for line in content.split(b"\n")],
+            (b'{"subscribe": ["level", "audio"], "hold": true}', b'{"open": {"by": "web"}}'),
+        ),
         "memory": Target(_in_file(scratch / "memory", MEMORY, recall), (memory,)),
         "pointer": Target(_in_file(scratch / "pointer", "current", resolve_current), (b"demo\n",)),
         "wav": Target(lambda content: parse_wav(io.BytesIO(content), size=len(content), where="w"), (wav(), wav(8000))),

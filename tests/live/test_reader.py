@@ -54,6 +54,7 @@ def test_an_unknown_topic_is_refused_at_once(served: World) -> None:
 
 def test_the_end_of_the_daemon_is_an_error(served: World) -> None:
     with LiveReader(served.path) as reader:
+        assert reader.read()["bundle"] == "demo", "the status comes first"
         served.server.close()
         with pytest.raises(LiveError, match="hung up"):
             reader.read()

@@ -14,8 +14,8 @@ class MqttConfig:
     """A broker at ``host``:``port``, with TLS where ``tls`` (``ca_file``: whom to trust; empty: the system's list), as
     ``user`` with the password in ``password_file``.
 
-    Topics begin with ``topic``; Home Assistant looks below ``discovery_prefix``. ``names``: people's names are told, and
-    reasons, which hold names. ``level_seconds``: between two levels.
+    Topics begin with ``topic``; Home Assistant looks below ``discovery_prefix``. ``names``: people are named, also in
+    reasons. ``level_seconds``: between two levels.
     """
 
     enabled: bool = False

@@ -188,11 +188,13 @@ install: done. Next:
   sudo nano $config                                  # the pin, active_high, the microphone
   sudo systemctl enable --now ${units[*]/voicelatch-gateway.service/}
   cd $target && sudo -u voicelatch $python -m device relay test --config $config
-  cd $target && sudo -u voicelatch $python -m device check --config $config
+  cd $target && sudo $python -m device check --as-service --config $config
+  cd $target && sudo -u voicelatch $python -m device record NAME          # somebody who lives here; README: Add a person
 ${gateway:+After [mqtt] or [metrics] is switched on in it: sudo systemctl enable --now voicelatch-gateway
-}To let a user deploy bundles over ssh (training deploy): sudo usermod -aG voicelatch-models USER, and with
-\`sudo visudo -f /etc/sudoers.d/voicelatch\` the one line
+}To let a user deploy bundles and pull recordings over ssh: sudo usermod -aG voicelatch-models USER, and with
+\`sudo visudo -f /etc/sudoers.d/voicelatch\` the lines
   USER ALL=(root) NOPASSWD: /usr/bin/systemctl reload voicelatch
+  USER ALL=(voicelatch) NOPASSWD: $python -m device recordings *
 END
 }
 

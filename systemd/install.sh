@@ -92,7 +92,7 @@ users() {
 program() {
   install -d "$target" "$target/models"
   rm -rf "$target/device.new" "$target/device.old"
-  cp -r "$here/device" "$target/device.new"
+  cp -rL "$here/device" "$target/device.new"
   find "$target/device.new" -name __pycache__ -type d -prune -exec rm -rf {} +
   chmod -R u=rwX,go=rX "$target/device.new"
   if diff -rq "$target/device.new" "$target/device" >/dev/null 2>&1; then

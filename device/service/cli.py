@@ -15,6 +15,7 @@ from device.errors import ConfigError, StateError, VoicelatchError
 from device.ports import Clock, EventSink, Microphone, Relay
 from device.service import demo
 from device.service.config import Config, EventsConfig, read_config
+from device.service.config_command import add_parser as add_config_command
 from device.service.events_command import add_parser as add_events
 from device.service.forget import add_parser as add_forget
 from device.service.gateway_command import add_parser as add_gateway
@@ -266,6 +267,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_config(relay)
     add_config(add("relay-off", _relay_off, "Drive the pin off; run after any death of the daemon.",
                    "python -m device relay-off --config /etc/voicelatch/voicelatch.toml"))  # fmt: skip
+    add_config_command(commands, _check)
     add_events(commands)
     add_forget(commands)
     add_gateway(commands)

@@ -20,13 +20,21 @@ HEADLINES = {
     "held": "The door stayed shut: somebody was recording sentences at it.",
 }
 
+# What is told of somebody who is not at the door.
+REMOTE = {
+    "remote_open": "The door was opened from elsewhere, by {by}: no voice was judged.",
+    "relay_on": "The door was opened from elsewhere, by {by}: no voice was judged.",
+    "remote_refused": "The door stayed shut: {by} asked for it from elsewhere.",
+}
+
 
 def find_decision(events: Sequence[Told], n: int) -> Told | None:
     """The event of number ``n``, or, for one that followed from a decision, that decision. None where there is none."""
     place = next((place for place, each in enumerate(events) if each.get("n") == n), None)
     if place is None:
         return None
-    if events[place].get("kind") in OF_A_DECISION:
+    # A relay that was switched on for somebody elsewhere follows from no voice.
+    if events[place].get("kind") in OF_A_DECISION and "by" not in events[place]:
         before = [each for each in events[:place] if each.get("kind") == "decision"]
         return before[-1] if before else events[place]
     return events[place]
@@ -37,7 +45,14 @@ def explain(told: Told) -> str:
     head = f"{told.get('time')}  event {told.get('n')}, {told.get('kind')}"
     if told.get("kind") != "decision":
         skipped = ("n", "time", "kind", "at_seconds", "previous", "hash")
-        return "\n".join([head, *(f"  {key}: {value}" for key, value in told.items() if key not in skipped)])
+        headline = REMOTE.get(str(told.get("kind")) if "by" in told else "", "").format_map(_Blank(told))
+        return "\n".join(
+            [
+                head,
+                *([headline] if headline else []),
+                *(f"  {key}: {value}" for key, value in told.items() if key not in skipped),
+            ]
+        )
     headline = HEADLINES.get(str(told.get("outcome")), "An outcome of another version: {outcome}.")
     return "\n".join([head, headline.format_map(_Blank(told)), f"  {told.get('reason')}", *_evidence(told),
                       *_guards(told), *_served(told)])  # fmt: skip

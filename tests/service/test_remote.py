@@ -10,6 +10,8 @@ from device.errors import RelayError
 from device.live.feed import Answered, LiveFeed, Opening
 from device.service.canary import Canary
 from device.service.daemon import Hardware, Wishes, serve
+from device.service.events import as_table
+from device.service.explain import explain, find_decision
 from device.service.extras import Extras
 from device.service.hold import Hold
 from device.service.remote import RemoteConfig, RemoteOpening
@@ -166,6 +168,22 @@ def test_a_relay_that_does_not_confirm_off_ends_the_daemon() -> None:
     porch.feed.ask(Opening(by="a", uid=0, asked_at_seconds=0.0))
     with pytest.raises(RelayError):
         porch.remote.heed(porch.door, fault="")
+
+
+def test_why_it_opened_says_that_no_voice_did() -> None:
+    porch = Porch(loud(3.0), quiet(1.0), script=(-9.0,))
+    porch.hear()
+    assert porch.ask() == ""
+    told = [{"n": number, **as_table(each)} for number, each in enumerate(porch.events.events)]
+    for kind in ("remote_open", "relay_on"):
+        n = next(each["n"] for each in told if each["kind"] == kind)
+        assert isinstance(n, int)
+        found = find_decision(told, n)
+        assert found is not None
+        assert "opened from elsewhere, by web: Anna" in explain(found)
+    porch.clock.advance(2.0)
+    porch.ask(fault="the canary")
+    assert "asked for it from elsewhere" in explain(as_table(porch.events.of("remote_refused")[0]))
 
 
 def live(porch: Porch, canary: Canary | None = None) -> None:

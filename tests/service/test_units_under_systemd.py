@@ -31,6 +31,10 @@ SCRIPT = ("bash", "/srv/checkout/systemd/install.sh")
 INSTALL = ("env", f"PYTHON={INTERPRETER}", *SOUND, *SCRIPT, "--offline", "--listen", "1", "--with", "metrics")
 GATEWAY = "voicelatch-gateway.service"
 SCRAPE = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9464/metrics', timeout=5).read().decode())"
+LISTEN = ("import sys; sys.path.insert(0, '/opt/voicelatch'); from pathlib import Path; "
+          "from device.live.reader import LiveReader; "
+          "reader = LiveReader(Path('/run/voicelatch/live.sock'), topics=[sys.argv[1]]); "
+          "print(reader.read()['kind'])")  # fmt: skip
 UP = ("import fcntl, socket, struct; s = socket.socket(); "
       "fcntl.ioctl(s, 0x8914, struct.pack('16sh22x', b'lo', 0x41))")  # fmt: skip
 
@@ -153,6 +157,14 @@ def test_the_gateway_is_off_until_it_is_configured_and_its_death_does_not_reach_
         while "voicelatch_listening 1.0" not in (told := machine.run(PYTHON, "-c", SCRAPE)):
             assert time.monotonic() < end, told
         assert 'voicelatch_openings_total{way="voice"}' in told
+        # Who may hear what: a stranger nothing, the gateway levels and events but no sound, the daemon's user all.
+        ask = ("setpriv", "--clear-groups", "--reuid")
+        within = ("setpriv", "--groups", "voicelatch", "--reuid")
+        code = (PYTHON, "-c", LISTEN)
+        assert "Permission denied" in machine.run(*ask, "nobody", *code, "level", check=False)
+        assert machine.run(*within, "voicelatch-gateway", *code, "level").strip() == "level"
+        assert "daemon's own user" in machine.run(*within, "voicelatch-gateway", *code, "audio", check=False)
+        assert machine.run(*within, "voicelatch", *code, "audio").strip() == "audio"
         machine.run("systemctl", "kill", "--signal=KILL", GATEWAY)
         assert machine.main_pid(DAEMON) == door
     finally:

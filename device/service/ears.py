@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +67,16 @@ def open_ears(arguments: argparse.Namespace, *, hold: bool = False) -> Ears:
     if device is None:
         device = read_config(path).microphone.device if path is not None else ""
     return Ears(SounddeviceMicrophone(device or None, clock=clock), clock, device or "the system's default input")
+
+
+@contextmanager
+def opened(arguments: argparse.Namespace, *, hold: bool = False) -> Iterator[Ears]:
+    """:func:`open_ears`, closed again however it ends: PortAudio does not survive a process that ends without."""
+    ears = open_ears(arguments, hold=hold)
+    try:
+        yield ears
+    finally:
+        ears.microphone.close()
 
 
 def simulated(wavs: Sequence[Path], clock: Clock) -> Ears:

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from device.ports import SpeechDetector
-from device.service.ears import Ears, add_arguments, open_ears
+from device.service.ears import Ears, add_arguments, opened
 from device.service.levels_view import level_line, levels_table
 from device.settings import within
 from device.sound.measures import SILENT_DBFS
@@ -75,18 +75,19 @@ class Watch:
 
 def _command(arguments: argparse.Namespace) -> int:
     within("--seconds", arguments.seconds, 1.0, 86_400.0)
-    ears = open_ears(arguments)
     screen = Screen(out=sys.stdout, live=is_terminal(sys.stdout) and not arguments.json)
-    watch = Watch(ears, WebRtcDetector(VadSpec()), screen, as_json=arguments.json)
-    if not arguments.json:
-        print(f"Microphone: {ears.name}")
+    watch: Watch | None = None
     try:
-        watch.run(seconds=arguments.seconds)
+        with opened(arguments) as ears:
+            watch = Watch(ears, WebRtcDetector(VadSpec()), screen, as_json=arguments.json)
+            if not arguments.json:
+                print(f"Microphone: {ears.name}")
+            watch.run(seconds=arguments.seconds)
     except KeyboardInterrupt:
         # How it is meant to end.
         print("", file=sys.stderr)
-    finally:
-        ears.microphone.close()
+    if watch is None:
+        return 1
     if not arguments.json:
         print(watch.told())
     return 0 if watch.loudest_dbfs >= MUTE_DBFS else 1

@@ -19,7 +19,7 @@ from device.live.reader import LiveReader, frame_of
 from device.live.server import SOCKET
 from device.ports import Clock, Event, SpeechDetector
 from device.service.config import ModelConfig, PolicyConfig, policy_for, read_config
-from device.service.ears import STOP, Ears, add_arguments, config_path, open_ears
+from device.service.ears import STOP, Ears, add_arguments, config_path, opened
 from device.service.listen_view import Listening, decision_line, listening_lines
 from device.service.pipeline import Door
 from device.service.status import DEFAULT_FOLDER, look, runtime_folder
@@ -163,15 +163,11 @@ def _watch_own(arguments: argparse.Namespace, screen: Screen) -> None:
     model = config.model if config is not None else ModelConfig(bundle="models")
     if arguments.bundle is not None:
         model = replace(model, bundle=str(arguments.bundle))
-    ears = open_ears(arguments)
-    _say(arguments, f"Microphone: {ears.name}\nBundle: {model.bundle}\n"
-                    "The relay is simulated: nothing opens. Not asked: replay, hours, button.")  # fmt: skip
-    try:
-        watch_own(
-            ears, Observer(screen, ears.clock, arguments.json), model, config.policy if config else PolicyConfig()
-        )
-    finally:
-        ears.microphone.close()
+    policy = config.policy if config is not None else PolicyConfig()
+    with opened(arguments) as ears:
+        _say(arguments, f"Microphone: {ears.name}\nBundle: {model.bundle}\n"
+                        "The relay is simulated: nothing opens. Not asked: replay, hours, button.")  # fmt: skip
+        watch_own(ears, Observer(screen, ears.clock, arguments.json), model, policy)
 
 
 def _say(arguments: argparse.Namespace, text: str) -> None:

@@ -14,7 +14,7 @@ from device.enrolment.progress import GOALS, Progress, Role, missing
 from device.enrolment.prompts import Prompt, prompts_for
 from device.enrolment.takes import Judged, NoiseCutter, Take, TakeCutter, judge_noise, judge_take
 from device.errors import ConfigError
-from device.service.ears import Ears, add_arguments, open_ears
+from device.service.ears import Ears, add_arguments, opened
 from device.service.record import Cutter, Display, Session
 from device.service.record_view import JsonDisplay, TerminalDisplay
 from device.service.recordings import Shelf, check_person
@@ -61,24 +61,22 @@ def _command(arguments: argparse.Namespace) -> int:
     role, person = _whom(arguments)
     target_seconds = arguments.seconds if arguments.seconds is not None else GOALS[role].seconds_a_day
     within("--seconds", target_seconds, 1.0, 3600.0)
-    ears = open_ears(arguments, hold=True)
     screen = Screen(out=sys.stdout, live=is_terminal(sys.stdout) and not arguments.json)
     display: Display = JsonDisplay(screen) if arguments.json else TerminalDisplay(screen)
-    session = make_session(
-        ears, shelf, role, person, display, target_seconds=target_seconds, now=ears.clock.wall_time()
-    )
-    if not arguments.json:
-        print(f"{_title(role, person)}: {target_seconds:g} s for today, {session.today_seconds:.0f} s are there.\n"
-              f"Microphone: {ears.name}\nRecordings: {shelf.folder}")  # fmt: skip
-    interrupted = False
+    session, interrupted = None, False
     try:
-        session.hold()
+        with opened(arguments, hold=True) as ears:
+            session = make_session(ears, shelf, role, person, display, target_seconds=target_seconds,
+                                   now=ears.clock.wall_time())  # fmt: skip
+            if not arguments.json:
+                print(f"{_title(role, person)}: {target_seconds:g} s for today, {session.today_seconds:.0f} s are "
+                      f"there.\nMicrophone: {ears.name}\nRecordings: {shelf.folder}")  # fmt: skip
+            session.hold()
     except KeyboardInterrupt:
         interrupted = True
-    finally:
-        ears.microphone.close()
-    _tell_end(session, as_json=arguments.json)
-    return 0 if session.enough or interrupted else 1
+    if session is not None:
+        _tell_end(session, as_json=arguments.json)
+    return 0 if interrupted or (session is not None and session.enough) else 1
 
 
 def _whom(arguments: argparse.Namespace) -> tuple[Role, str]:

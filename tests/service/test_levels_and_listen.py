@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from device.service import cli, ears, levels_command, listen_command
+from device.service import cli, ears
 from device.service.config import ModelConfig, PolicyConfig
 from device.service.levels_command import Watch
 from device.service.levels_view import level_line, levels_table
@@ -81,7 +81,7 @@ def test_no_level_makes_a_line_too_long_for_80_columns() -> None:
 def test_the_levels_command_says_with_its_exit_code_whether_anything_was_heard(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(levels_command, "open_ears", lambda each: ears.simulated(each.wav, ManualClock()))
+    monkeypatch.setattr(ears, "open_ears", lambda each, hold: ears.simulated(each.wav, ManualClock()))
     assert cli.main(["levels", "--simulate", "--wav", str(EVENING / "anna.wav")]) == 0
     assert "Loudest" in capsys.readouterr().out
     assert cli.main(["levels", "--simulate"]) == 1
@@ -93,12 +93,12 @@ def test_ctrl_c_ends_it_cleanly(monkeypatch: pytest.MonkeyPatch) -> None:
         def read(self):  # type: ignore[no-untyped-def]
             raise KeyboardInterrupt
 
-    def interrupted(_arguments: object) -> ears.Ears:
+    def interrupted(_arguments: object, *, hold: bool) -> ears.Ears:
         return ears.Ears(microphone, ManualClock(), "")
 
-    for module, command in ((levels_command, ["levels"]), (listen_command, ["listen", "--bundle", "models"])):
+    for command in (["levels"], ["listen", "--bundle", "models"], ["record", "Anna"]):
         microphone = Interrupted([], clock=ManualClock())
-        monkeypatch.setattr(module, "open_ears", interrupted)
+        monkeypatch.setattr(ears, "open_ears", interrupted)
         assert cli.main([*command, "--simulate"]) == (1 if command == ["levels"] else 0)
         assert microphone.closed
 

@@ -13,7 +13,7 @@ import pytest
 
 from device.enrolment.prompts import prompts_for
 from device.errors import AudioFormatError, DataError, StateError
-from device.service import cli, ears, record_command
+from device.service import cli, ears
 from device.service.privacy import files_of
 from device.service.record import MOST_TRIES, Session
 from device.service.record_command import make_session, status_lines
@@ -231,7 +231,7 @@ def test_the_command_records_from_a_file_and_tells_the_next_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock = ManualClock(wall_start=ONE)
-    monkeypatch.setattr(record_command, "open_ears", lambda each, hold: ears.simulated(each.wav, clock))
+    monkeypatch.setattr(ears, "open_ears", lambda each, hold: ears.simulated(each.wav, clock))
     where = ["--state-dir", str(tmp_path), "--simulate"]
     assert cli.main(["record", "Anna", "--wav", str(ANNA), "--seconds", "5", *where]) == 0
     said = capsys.readouterr().out
@@ -276,6 +276,6 @@ def test_ctrl_c_ends_it_and_keeps_what_was_kept(tmp_path: Path, monkeypatch: pyt
     def interrupted(_arguments: argparse.Namespace, *, hold: bool) -> ears.Ears:
         return ears.Ears(Interrupted([ANNA, silence(2.0)], clock=clock), clock, "")
 
-    monkeypatch.setattr(record_command, "open_ears", interrupted)
+    monkeypatch.setattr(ears, "open_ears", interrupted)
     assert cli.main(["record", "Anna", "--state-dir", str(tmp_path)]) == 0
     assert len(list(tmp_path.rglob("*.wav"))) == 1

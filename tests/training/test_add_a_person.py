@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from device.service import cli as door_cli
-from device.service import ears, record_command
+from device.service import ears
 from device.service.config import read_config
 from device.service.daemon import Hardware, build_door
 from device.simulated.clock import ManualClock
@@ -65,7 +65,7 @@ def test_somebody_recorded_at_the_door_is_let_in_after_pull_train_and_deploy(
     place.start()
     assert opens_for(place, EVENING / "courier.wav") == []
 
-    monkeypatch.setattr(record_command, "open_ears", lambda each, hold: ears.simulated(each.wav, ManualClock()))
+    monkeypatch.setattr(ears, "open_ears", lambda each, hold: ears.simulated(each.wav, ManualClock()))
     for name, wav in (("Coralie", enrolled), ("Anna", EVENING / "anna.wav")):
         record = ["record", name, "--simulate", "--wav", str(wav), "--seconds", "3", "--state-dir", str(state)]
         assert door_cli.main(record) == 0

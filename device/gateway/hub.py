@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -74,9 +75,12 @@ class Hub:
         self._each(lambda outlet: outlet.close())
 
     def _read(self, reader: LiveReader, stopping: Callable[[], bool], alive: Callable[[], None]) -> None:
-        heard_seconds = self._clock.monotonic_seconds()
+        heard_seconds, told_seconds = self._clock.monotonic_seconds(), -math.inf
         while not stopping():
-            alive()
+            # Eight messages a second are no reason for eight signs of life.
+            if self._clock.monotonic_seconds() - told_seconds >= LOOK_SECONDS:
+                told_seconds = self._clock.monotonic_seconds()
+                alive()
             try:
                 message = reader.read(timeout_seconds=LOOK_SECONDS)
             except TimeoutError:

@@ -33,7 +33,7 @@ from device.service.where import events_path, state_or_default
 from device.verdict.bundle import load_bundle, resolve_current
 
 # The fields of events in which people are named: as a whole, within a text, or as keys.
-WHOLE, TEXTS, KEYED = ("resident", "person"), ("reason", "kept_clip", "received"), ("scores", "cosines")
+WHOLE, TEXTS, KEYED = ("resident", "person"), ("reason", "kept_clip", "received", "by"), ("scores", "cosines")
 EXIT_CODES = "Exit codes: 0 done, 2 wrong command line, 66 not a name, 73 cannot remove, 78 wrong configuration."
 REASON = "somebody asked to be forgotten"
 

@@ -10,10 +10,12 @@ from device.errors import RelayError
 from device.live.feed import Answered, LiveFeed, Opening
 from device.service.canary import Canary
 from device.service.daemon import Hardware, Wishes, serve
-from device.service.events import as_table
+from device.service.events import FileEvents, as_table
 from device.service.explain import explain, find_decision
 from device.service.extras import Extras
+from device.service.forget import forget_in_log
 from device.service.hold import Hold
+from device.service.log_files import LogFiles
 from device.service.remote import RemoteConfig, RemoteOpening
 from device.simulated.relay import SimulatedRelay
 from device.simulated.supervisor import RecordedSupervisor
@@ -184,6 +186,17 @@ def test_why_it_opened_says_that_no_voice_did() -> None:
     porch.clock.advance(2.0)
     porch.ask(fault="the canary")
     assert "asked for it from elsewhere" in explain(as_table(porch.events.of("remote_refused")[0]))
+
+
+def test_whoever_asked_from_elsewhere_can_be_forgotten(tmp_path: Path) -> None:
+    porch, path = Porch(), tmp_path / "events.db"
+    assert porch.ask(by="web: Anna") == ""
+    log = FileEvents(path, max_bytes=1_000_000)
+    for each in porch.events.events:
+        log.record(each)
+    log.close()
+    assert forget_in_log(LogFiles(path), "Anna", "person-1", now=porch.clock.wall_time()) == 2
+    assert b"Anna" not in path.read_bytes()
 
 
 def live(porch: Porch, canary: Canary | None = None) -> None:

@@ -80,7 +80,9 @@ def files_of(state: Path, person: str) -> list[Path]:
     """Kept clips most like ``person``, and the folders of their recordings, below the state directory."""
     pattern = re.compile(rf"[^-]+-\d+-{re.escape(safe(person))}-[a-z_]+\.wav")
     clips = [path for path in sorted((state / CLIPS).glob("*.wav")) if pattern.fullmatch(path.name)]
-    folders = [path for path in sorted((state / RECORDINGS).rglob("*")) if path.is_dir() and path.name == person]
+    # Not the roles' own folders, such as `allowed`: nobody is called that.
+    below = sorted((state / RECORDINGS).glob("*/**/*"))
+    folders = [path for path in below if path.is_dir() and path.name == person]
     return clips + folders
 
 

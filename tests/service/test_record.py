@@ -136,6 +136,7 @@ def test_recordings_are_private_and_can_be_forgotten(tmp_path: Path) -> None:
     for path in (tmp_path / "recordings").rglob("*"):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
     assert files_of(tmp_path, "Anna") == [tmp_path / "recordings" / "allowed" / "Anna"]
+    assert files_of(tmp_path, "allowed") == []
 
 
 def test_what_is_there_is_never_overwritten(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from device.errors import LiveError
 from device.live.reader import LiveReader
+from device.live.requests import MOST_RECENT
 from device.ports import Clock
 
 _LOG = logging.getLogger(__name__)
@@ -22,7 +23,8 @@ class Outlet(Protocol):
     """One way out of the house: MQTT, metrics, a page. All methods return at once; what they raise is logged.
 
     ``door`` says whether the daemon can be reached, ``hear`` takes each message of the live feed (see
-    ``device.live.messages``), ``close`` ends it.
+    ``device.live.messages``), ``close`` ends it. At first, and whenever the door came back, the last events are told
+    again, with ``recent`` true: what counts them must leave those out.
     """
 
     def door(self, reachable: bool) -> None: ...
@@ -58,7 +60,7 @@ class Hub:
         wait_seconds, told = FIRST_WAIT_SECONDS, False
         while not stopping():
             try:
-                with LiveReader(self._socket) as reader:
+                with LiveReader(self._socket, recent=MOST_RECENT) as reader:
                     _LOG.info("the door is there")
                     self._each(lambda outlet: outlet.door(True))
                     wait_seconds, told = FIRST_WAIT_SECONDS, False

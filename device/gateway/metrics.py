@@ -57,7 +57,8 @@ class MetricsOutlet:
                 _set(self._memory, message.get("memory_bytes"))
                 _set(self._uptime, message.get("uptime_seconds"))
                 _set(self._untold, message.get("lost"))
-            case "event":
+            # What this gateway counted before, or was not there to count.
+            case "event" if message.get("recent") is not True:
                 self._hear_event(message["event"])
 
     def close(self) -> None:

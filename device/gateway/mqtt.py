@@ -61,7 +61,11 @@ class MqttOutlet:
                 self.door(message.get("listening") is True)
                 self._publish_state()
             case "event":
-                self._hear_event(message["event"])
+                if message.get("recent") is True:
+                    # What is past says nothing about whether the door hears now.
+                    self._remember(Teller(names=self._config.names).event(message["event"]))
+                else:
+                    self._hear_event(message["event"])
 
     def close(self) -> None:
         """Say good-bye, since a last will is only for those who could not."""
@@ -92,12 +96,17 @@ class MqttOutlet:
         if told is None:
             return
         self._publish(self._topics.event, json.dumps({"event_type": told.type, **told.facts}))
+        self._remember(told)
+        self._publish_state()
+
+    def _remember(self, told: Told | None) -> None:
+        if told is None:
+            return
         self._state["last_event"] = told.type
         if told.type == "granted":
             self._state["last_person"] = told.facts.get("person")
         if "score" in told.facts:
             self._state["score"] = told.facts["score"]
-        self._publish_state()
 
     def _publish_state(self) -> None:
         self._publish(self._topics.state, json.dumps(self._state), retain=True)

@@ -25,11 +25,12 @@ class LiveReader:
     """Reads the live feed at the socket ``path``. Raises :class:`LiveError` where no daemon answers there.
 
     ``topics`` of level, event, status and audio; ``hold``: no voice opens the door while this reader is connected.
-    Audio and holding are for root and the daemon's user.
+    ``recent``: so many of the last events come first, each with ``recent`` true. Audio and holding are for root and the
+    daemon's user.
     """
 
     def __init__(
-        self, path: Path, *, topics: Iterable[str] = ("level", "event", "status"), hold: bool = False,
+        self, path: Path, *, topics: Iterable[str] = ("level", "event", "status"), hold: bool = False, recent: int = 0,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:  # fmt: skip
         self._path, self._inbox, self.patience_seconds = path, b"", patience_seconds
@@ -42,7 +43,7 @@ class LiveReader:
             next_step = "is voicelatch.service running, and are you in its group?"
             raise LiveError("no daemon answers there", where=str(path), received=error, next_step=next_step) from error
         try:
-            self._ask({"subscribe": sorted(topics), "hold": hold})
+            self._ask({"subscribe": sorted(topics), "hold": hold, "recent": recent})
             while (message := self.read())["kind"] != "subscribed":
                 if message["kind"] == "refused":
                     raise LiveError(str(message["reason"]), where=str(path))

@@ -12,17 +12,20 @@ TOPICS = ("level", "event", "status", "audio")
 # What a reader gets that asks for nothing.
 USUAL = frozenset(("level", "event", "status"))
 MAX_NAME = 64
+MOST_RECENT = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
     """The ``topics`` that are told from now on, in place of those before.
 
-    ``hold``: no voice opens the door while this connection lasts, so that its reader can record sentences.
+    ``hold``: no voice opens the door while this connection lasts, so that its reader can record sentences. ``recent``:
+    so many of the last events are told first, marked as such (0 to 100; the daemon remembers no more).
     """
 
     topics: frozenset[str] = USUAL
     hold: bool = False
+    recent: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +36,8 @@ class OpenRequest:
 
 
 def parse_request(line: bytes) -> Subscription | OpenRequest:
-    """``{"subscribe": [...], "hold": true}`` or ``{"open": {"by": "..."}}``. Raises :class:`LiveError` on all else."""
+    """``{"subscribe": [...], "hold": true, "recent": 10}`` or ``{"open": {"by": "..."}}``. Raises :class:`LiveError` on
+    all else."""
     if len(line) > MAX_LINE_BYTES:
         raise _wrong("a line that is too long", f"{len(line)} bytes", f"at most {MAX_LINE_BYTES} bytes")
     try:
@@ -43,8 +47,9 @@ def parse_request(line: bytes) -> Subscription | OpenRequest:
     match asked:
         case {"open": {"by": str(by), **others}, **more} if not others and not more:
             return OpenRequest(by=_name(by))
-        case {"subscribe": list(topics), **more} if set(more) <= {"hold"}:
-            return Subscription(topics=_topics(topics), hold=_flag(more.get("hold", False)))
+        case {"subscribe": list(topics), **more} if set(more) <= {"hold", "recent"}:
+            return Subscription(topics=_topics(topics), hold=_flag(more.get("hold", False)),
+                                recent=_count(more.get("recent", 0)))  # fmt: skip
         case _:
             raise _wrong("an unknown request", str(asked)[:80], '{"subscribe": [...]} or {"open": {"by": "..."}}')
 
@@ -59,6 +64,12 @@ def _topics(topics: list[object]) -> frozenset[str]:
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise _wrong("hold is not a truth value", str(value)[:80], "true or false")
+    return value
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_RECENT:
+        raise _wrong("recent is not such a number", str(value)[:80], f"0 to {MOST_RECENT}")
     return value
 
 

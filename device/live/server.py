@@ -8,6 +8,7 @@ import os
 import selectors
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from device.errors import LiveError
 from device.live.feed import OPENING_SECONDS, Answered, Heard, LiveFeed, Opening, SoundLost
 from device.live.messages import Message, Meter, audio_message, event_message, gap_message
 from device.live.peer import Peer, listen
-from device.live.requests import OpenRequest, Subscription, parse_request
+from device.live.requests import MOST_RECENT, OpenRequest, Subscription, parse_request
 from device.ports import Clock
 
 _LOG = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class LiveServer:
         self._peers: list[Peer] = []
         self._asked: dict[Opening, Peer] = {}
         self._meter, self._frames = Meter(), 0
+        self._recent: deque[Message] = deque(maxlen=MOST_RECENT)
         self._status_due_seconds = clock.monotonic_seconds() + STATUS_SECONDS
         self._stopping = self._ended = False
         self._thread: threading.Thread | None = None
@@ -130,6 +132,8 @@ class LiveServer:
             peer.subscription = request
             self._say(peer, {"kind": "subscribed", "topics": sorted(request.topics), "hold": request.hold})
             self._recount()
+            for message in list(self._recent)[len(self._recent) - request.recent :] if request.recent else ():
+                self._say(peer, {**message, "recent": True})
             if "status" in request.topics:
                 self._say(peer, self._status_message())
             return
@@ -153,7 +157,8 @@ class LiveServer:
                     if peer is not None:
                         self._say(peer, _opened(item.reason))
                 case _:
-                    self._tell("event", event_message(item))
+                    self._recent.append(event_message(item))
+                    self._tell("event", self._recent[-1])
         if now >= self._status_due_seconds and self._peers:
             self._status_due_seconds = now + STATUS_SECONDS
             self._tell("status", self._status_message())

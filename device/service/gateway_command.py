@@ -45,11 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
     def stop(_number: int, _frame: FrameType | None) -> None:
         stopping.set()
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
     socket = arguments.runtime_dir / SOCKET
     outlets = make_outlets(config.mqtt, config.metrics, line=DoorLine(socket) if config.remote.open else None,
                            clock=clock, version=_version())  # fmt: skip
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
     hub = Hub(socket, outlets, clock=clock)
     try:
         supervisor.ready()

@@ -15,6 +15,7 @@ from device.gateway.hub import DoorLine, Hub, Message
 from device.gateway.outlets import make_outlets
 from device.gateway.settings import MetricsConfig, MqttConfig
 from device.hardware.clock import SystemClock
+from device.service import cli
 from device.simulated.clock import ManualClock
 from tests.benches.mqtt_broker import free_port
 from tests.conftest import ROOT
@@ -132,6 +133,22 @@ def config(tmp_path: Path, models: Path) -> Path:
     path = tmp_path / "voicelatch.toml"
     path.write_text(f'[relay]\npin = 17\npin_factory = "mock"\n[model]\nbundle = "{models / "demo"}"\n')
     return path
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_an_outlet_has_a_line_to_the_door_only_where_remote_openings_are_allowed(
+    config: Path, monkeypatch: pytest.MonkeyPatch, allowed: bool
+) -> None:
+    lines: list[DoorLine | None] = []
+
+    def make(*_: object, line: DoorLine | None, **_more: object) -> list[Noted]:
+        lines.append(line)
+        raise ConfigError("enough")
+
+    monkeypatch.setattr("device.service.gateway_command.make_outlets", make)
+    config.write_text(config.read_text() + f"[remote]\nopen = {str(allowed).lower()}\n")
+    assert cli.main(["gateway", "--config", str(config)]) == 78
+    assert [line is not None for line in lines] == [allowed]
 
 
 def test_the_process_says_why_it_does_not_start(config: Path) -> None:

@@ -94,6 +94,14 @@ def test_sound_loss_age_memory_and_temperature_are_told(outlet: MetricsOutlet, p
     assert scrape(port)["voicelatch_listening"] == 0.0
 
 
+def test_what_happened_before_is_not_counted_again(outlet: MetricsOutlet, port: int) -> None:
+    outlet.hear({**event("decision", outcome="open"), "recent": True})
+    outlet.hear({**event("gap", lost_seconds=1.0), "recent": True})
+    told = scrape(port)
+    assert told['voicelatch_decisions_total{outcome="open"}'] == 0.0
+    assert told["voicelatch_gaps_total"] == 0.0
+
+
 def test_what_is_no_number_is_left_out(outlet: MetricsOutlet, port: int) -> None:
     before = scrape(port)
     outlet.hear({"kind": "level", "level_dbfs": None, "heard_seconds": "x", "speech_seconds": -1.0})

@@ -132,6 +132,22 @@ def test_whoever_comes_later_finds_the_state_but_no_old_event(
 
 
 @needs_mosquitto
+def test_a_gateway_that_starts_anew_knows_who_came_last_and_tells_no_old_event(
+    house: Broker, outlets: Callable[..., MqttOutlet]
+) -> None:
+    home = Listener(house.port)
+    outlet = outlets(house.port)
+    home.until("voicelatch/gateway", "online")
+    outlet.hear({**OPENED, "recent": True})
+    outlet.hear(STATUS)
+    state = json.loads(home.until("voicelatch/state"))
+    assert (state["last_person"], state["last_event"], state["bundle"]) == ("Anna", "granted", "demo")
+    outlet.hear({"kind": "event", "event": {"kind": "stopped"}})
+    assert json.loads(home.until("voicelatch/event"))["event_type"] == "stopped"
+    home.close()
+
+
+@needs_mosquitto
 def test_a_gateway_that_dies_is_told_by_its_last_will_and_one_that_ends_says_good_bye(
     house: Broker, outlets: Callable[..., MqttOutlet]
 ) -> None:

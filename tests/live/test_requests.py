@@ -14,6 +14,7 @@ def test_what_may_be_asked_is_understood() -> None:
     assert parse_request(b'{"subscribe": ["audio", "event"], "hold": true}') == Subscription(
         topics=frozenset(("audio", "event")), hold=True
     )
+    assert parse_request(b'{"subscribe": [], "recent": 100}') == Subscription(topics=frozenset(), recent=100)
     assert parse_request(b'{"subscribe": []}') == Subscription(topics=frozenset())
     assert parse_request(b'{"open": {"by": "web: Anna"}}') == OpenRequest(by="web: Anna")
 
@@ -23,7 +24,9 @@ def test_what_may_be_asked_is_understood() -> None:
     [
         b"", b"open", b"[]", b"1", b"null", b"{}", b'{"subscribe": "audio"}', b'{"subscribe": ["everything"]}',
         b'{"subscribe": [["audio"]]}', b'{"subscribe": [{}]}', b'{"subscribe": [], "hold": 1}',
-        b'{"subscribe": [], "held": true}', b'{"open": true}', b'{"open": {}}', b'{"open": {"by": ""}}',
+        b'{"subscribe": [], "held": true}', b'{"subscribe": [], "recent": 101}', b'{"subscribe": [], "recent": -1}',
+        b'{"subscribe": [], "recent": true}', b'{"subscribe": [], "recent": 1.5}',
+        b'{"open": true}', b'{"open": {}}', b'{"open": {"by": ""}}',
         b'{"open": {"by": "a\\nb"}}', b'{"open": {"by": "\\ud800"}}', b'{"open": {"by": "a", "seconds": 3600}}',
         b'{"open": {"by": "a"}, "subscribe": []}', b"[" * 1000, b"1" * 1000, b"\xff\xfe",
         b'{"open": {"by": "' + b"a" * 65 + b'"}}', b'{"subscribe": ["audio"' + b" " * MAX_LINE_BYTES + b"]}",

@@ -109,6 +109,23 @@ def test_the_status_is_told_again_every_ten_seconds(world: World) -> None:
     assert reader.kinds() == ["status", "status"]
 
 
+def test_whoever_asks_is_told_the_last_events_first(world: World) -> None:
+    for number in range(150):
+        world.happen("speech", number=number)
+        world.step()
+    reader = world.join({"subscribe": ["event"], "recent": 3})
+    world.happen("gap", number=150)
+    world.step()
+    told = [each for each in reader.take() if each["kind"] == "event"]
+    assert [(each["event"]["number"], each.get("recent", False)) for each in told] == [
+        (147, True), (148, True), (149, True), (150, False)
+    ]  # fmt: skip
+    most = world.join({"subscribe": ["event"], "recent": 100})
+    assert len([each for each in most.take() if each["kind"] == "event"]) == 100
+    none = world.join({"subscribe": ["event"]})
+    assert none.kinds() == ["status", "subscribed"]
+
+
 def test_a_reader_that_takes_nothing_is_dropped_and_the_others_are_served(world: World) -> None:
     slow, good = world.join(), world.join()
     lost = 0

@@ -60,6 +60,15 @@ def test_every_frame_of_a_visit_and_every_event_reaches_the_feed(config: Path) -
     )
 
 
+def test_while_a_reader_holds_the_door_a_resident_is_not_let_in(config: Path) -> None:
+    things = hardware(config, None, [ANNA, silence(4.0)])
+    things.extras.feed.held = True
+    serve(build_door(read_config(config), things), things, Wishes(), lambda: None)
+    assert things.relay.history == []  # type: ignore[attr-defined]
+    decisions = things.events.inner.of("decision")  # type: ignore[attr-defined]
+    assert {each.details["outcome"] for each in decisions} == {"held"}
+
+
 def test_a_reload_takes_up_whether_remote_openings_are_allowed(config: Path) -> None:
     things = hardware(config, None, [])
     door = build_door(read_config(config), things)

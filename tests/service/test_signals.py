@@ -3,17 +3,20 @@
 import threading
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from device.errors import ConfigError, IndicatorError
-from device.ports import Event, Signal
+from device.ports import Clock, Event, Signal
+from device.service import cli
 from device.service.config import Config, ModelConfig, RelayConfig
 from device.service.guard_settings import ButtonConfig
 from device.service.signals import Shown, Signalling, SignalsConfig, signal_of, signalled
 from device.simulated.clock import ManualClock
 from device.simulated.events import RecordedEvents
 from device.simulated.indicator import SimulatedIndicator
+from device.sound.wavfile import write_wav
 from tests.doubles import Bench, loud, quiet
 
 
@@ -132,6 +135,26 @@ def test_a_simulated_door_has_simulated_indicators() -> None:
     assert isinstance(made, Signalling)
     assert [each.audible for each in made._shown] == [False, True]
     made.close()
+
+
+def test_the_command_shows_what_its_configuration_asks_for(
+    tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[SimulatedIndicator] = []
+
+    def make(kind: str, _config: SignalsConfig, clock: Clock, *, simulate: bool) -> SimulatedIndicator:
+        assert simulate
+        made.append(SimulatedIndicator(clock, audible=kind == "sound"))
+        return made[-1]
+
+    monkeypatch.setattr("device.service.signals._make", make)
+    config, wav = tmp_path / "voicelatch.toml", tmp_path / "short.wav"
+    config.write_text(f'[relay]\npin = 17\n[model]\nbundle = "{models / "demo"}"\n[signals]\nled = true\n')
+    write_wav(wav, quiet(0.1))
+    assert cli.main(["run", "--config", str(config), "--simulate", "--wav", str(wav)]) == 0
+    (light,) = made
+    assert [signal for _, signal in light.history] == [Signal.LISTENING]
+    assert light.closed
 
 
 @pytest.mark.parametrize("pin", [17, 27])

@@ -11,6 +11,7 @@
 9. ``device.terminal``   lines and bars for the tools that somebody looks at while standing at the door
 10. ``device.live``      what the door hears and decides, as JSON lines on a Unix socket, for whoever shows it
 11. ``device.gateway``   a process of its own, with a network, that reads that feed and passes it on
+12. ``device.web``       another, with the page for browsers in the house: live, events, clips, recording, health
 
 ``device.ports`` names what the pipeline needs from the world; ``device.errors`` is every way it can fail.
 This file imports nothing, so that each room can be used alone.

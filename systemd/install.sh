@@ -6,7 +6,7 @@
 #   install.sh --uninstall [--purge]             remove the program; --purge: configuration, bundles, state, users too
 #
 # --offline: no packages, no downloads; says what is missing. --listen 0: do not listen to the microphones.
-# --with mqtt,metrics: the gateway with these libraries (requirements-mqtt.txt, ...); later runs keep them.
+# --with mqtt,metrics,web: gateway and page with these libraries (requirements-mqtt.txt, ...); later runs keep them.
 # Program and environment go to /opt/voicelatch, the configuration to /etc/voicelatch (yours is never overwritten), the
 # state to /var/lib/voicelatch. PYTHON names the interpreter of the environment (default: python3).
 set -euo pipefail
@@ -22,6 +22,7 @@ parts=()
 remove=""
 purge=""
 gateway=""
+page=""
 
 say() { printf '%s\n' "install: $*"; }
 fail() { printf '%s\n' "install: $*" >&2; exit 1; }
@@ -30,7 +31,7 @@ while [ $# -gt 0 ]; do
   case $1 in
     --offline) offline=1 ;;
     --listen) listen=${2:?--listen needs a number of seconds}; shift ;;
-    --with) IFS=, read -ra parts <<<"${2:?--with needs mqtt, metrics, or both}"; shift ;;
+    --with) IFS=, read -ra parts <<<"${2:?--with needs mqtt, metrics or web, with commas}"; shift ;;
     --uninstall) remove=1 ;;
     --purge) purge=1 ;;
     -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
@@ -128,7 +129,7 @@ environment() {
     [[ -e $file || " ${parts[*]} " == *" $each "* ]] || continue
     "$python" "${pip[@]}" -r "$here/requirements-$each.txt" || fail "the libraries for $each could not be installed"
     put "$here/requirements-$each.txt" "$file"
-    gateway=1
+    if [ "$each" = web ]; then page=1; else gateway=1; fi
   done
 }
 
@@ -174,6 +175,7 @@ PY
 services() {
   local each
   [ -z "$gateway" ] || units+=(voicelatch-gateway.service)
+  [ -z "$page" ] || units+=(voicelatch-web.service)
   for each in "${units[@]}"; do put "$here/systemd/$each" "/etc/systemd/system/$each"; done
   if systemd_runs; then
     systemctl daemon-reload
@@ -186,11 +188,13 @@ next_steps() {
   cat <<END
 install: done. Next:
   sudo nano $config                                  # the pin, active_high, the microphone
-  sudo systemctl enable --now ${units[*]/voicelatch-gateway.service/}
+  sudo systemctl enable --now voicelatch-guardian.service voicelatch.service
   cd $target && sudo -u voicelatch $python -m device relay test --config $config
   cd $target && sudo $python -m device check --as-service --config $config
   cd $target && sudo -u voicelatch $python -m device record NAME          # somebody who lives here; README: Add a person
 ${gateway:+After [mqtt] or [metrics] is switched on in it: sudo systemctl enable --now voicelatch-gateway
+}${page:+For the page: cd $target && sudo -u voicelatch $python -m device web password, enabled = true in [web], and
+  sudo systemctl enable --now voicelatch-web
 }To let a user deploy bundles and pull recordings over ssh: sudo usermod -aG voicelatch-models USER, and with
 \`sudo visudo -f /etc/sudoers.d/voicelatch\` the lines
   USER ALL=(root) NOPASSWD: /usr/bin/systemctl reload voicelatch
@@ -202,12 +206,12 @@ uninstall() {
   local each
   if systemd_runs; then
     # The guardian last: it sees the daemon go, and its own end leaves the pin off.
-    for each in voicelatch-gateway.service voicelatch.service voicelatch-guardian.service; do
+    for each in voicelatch-web.service voicelatch-gateway.service voicelatch.service voicelatch-guardian.service; do
       [ ! -e "/etc/systemd/system/$each" ] || systemctl disable --now "$each" || say "could not stop $each"
     done
   fi
-  for each in "${units[@]}" voicelatch-gateway.service; do rm -rf "/etc/systemd/system/$each" "/etc/systemd/system/$each.d"; done
-  rm -f /etc/systemd/system/multi-user.target.wants/voicelatch{,-guardian,-gateway}.service
+  for each in "${units[@]}" voicelatch-{gateway,web}.service; do rm -rf "/etc/systemd/system/$each" "/etc/systemd/system/$each.d"; done
+  rm -f /etc/systemd/system/multi-user.target.wants/voicelatch{,-guardian,-gateway,-web}.service
   ! systemd_runs || systemctl daemon-reload
   rm -f /etc/tmpfiles.d/voicelatch.conf /etc/sysusers.d/voicelatch.conf
   rm -rf "$target/device" "$target/.venv" "$target"/requirements-*.txt "$target/README.md"

@@ -23,6 +23,7 @@ from device.service.levels_command import add_parser as add_levels
 from device.service.listen_command import add_parser as add_listen
 from device.service.record_command import add_parser as add_record
 from device.service.recordings_command import add_parser as add_recordings
+from device.service.web_command import add_parser as add_web
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 not as expected, 2 wrong command line, 65 unusable bundle or sound, "
@@ -275,6 +276,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_listen(commands)
     add_record(commands)
     add_recordings(commands)
+    add_web(commands)
     return parser
 
 

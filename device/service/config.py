@@ -16,6 +16,7 @@ from device.verdict import policy
 from device.verdict.bundle import Bundle
 from device.verdict.policy import PolicySpec
 from device.verdict.signature import parse_key
+from device.web.settings import WebConfig
 
 FACTORIES = ("lgpio", "native", "mock")
 
@@ -125,6 +126,7 @@ class Config:
     remote: RemoteConfig = field(default_factory=RemoteConfig)
     mqtt: MqttConfig = field(default_factory=MqttConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    web: WebConfig = field(default_factory=WebConfig)
     schedule: tuple[ScheduleConfig, ...] = ()
 
     def __post_init__(self) -> None:

@@ -17,6 +17,8 @@ ONLY_IN = {
     "gpiozero": ("device/hardware/relay.py", "device/guardian/pin.py"),
     "paho": ("device/gateway/mqtt.py",),
     "prometheus_client": ("device/gateway/metrics.py",),
+    "bottle": (),
+    "cheroot": (),
     "soxr": ("device/sound/resample.py",),
 }
 # room -> the device rooms it may import from
@@ -45,6 +47,26 @@ MAY = {
         "device.sound.pcm",
         "device.settings",
         "device.errors",
+    ),
+    # A process of its own beside the door: it reads its files and its feed, and reaches neither door nor pins.
+    "device/web": (
+        "device.web",
+        "device.enrolment",
+        "device.errors",
+        "device.ports",
+        "device.service.config",
+        "device.service.ears",
+        "device.service.event_reader",
+        "device.service.explain",
+        "device.service.kept_clips",
+        "device.service.live_ears",
+        "device.service.record",
+        "device.service.record_command",
+        "device.service.recordings",
+        "device.service.status",
+        "device.service.where",
+        "device.settings",
+        "device.sound.pcm",
     ),
     # What the door says of itself: it must not reach into the door, only be handed things.
     "device/live": ("device.live", "device.ports", "device.sound.pcm", "device.errors"),

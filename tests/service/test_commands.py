@@ -23,7 +23,7 @@ from tests.conftest import ROOT
 
 COMMANDS = ("run", "check", "status", "use", "demo", "bench", "microphones", "relay", "relay-off",
             "events", "forget", "record", "recordings",
-            "levels", "listen", "gateway")  # fmt: skip
+            "levels", "listen", "gateway", "web", "config")  # fmt: skip
 
 
 @pytest.fixture

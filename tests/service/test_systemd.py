@@ -9,9 +9,8 @@ import pytest
 
 from tests.conftest import ROOT
 
-DAEMON, GUARDIAN, GATEWAY = UNITS = [
-    ROOT / f"systemd/{name}.service" for name in ("voicelatch", "voicelatch-guardian", "voicelatch-gateway")
-]
+NAMES = ("voicelatch", "voicelatch-guardian", "voicelatch-gateway", "voicelatch-web")
+DAEMON, GUARDIAN, GATEWAY, PAGE = UNITS = [ROOT / f"systemd/{name}.service" for name in NAMES]
 needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed (Debian: systemd)"
 )
@@ -39,7 +38,7 @@ def test_a_unit_has_no_unknown_keys(unit: Path) -> None:
 @needs_systemd
 @each_unit
 def test_a_unit_s_exposure_is_at_most_1_0_and_with_a_network_1_3(unit: Path) -> None:
-    threshold = 13 if unit == GATEWAY else 10
+    threshold = 13 if unit in (GATEWAY, PAGE) else 10
     done = subprocess.run(["systemd-analyze", "security", "--offline=true", f"--threshold={threshold}", unit],
                           capture_output=True, text=True, check=False)  # fmt: skip
     print(done.stdout.splitlines()[-1])
@@ -72,7 +71,7 @@ def test_the_guardian_serves_the_daemon_s_user_and_comes_first() -> None:
     assert guardian["Group"][0] in daemon["SupplementaryGroups"][0].split()
 
 
-def test_the_gateway_alone_has_a_network_and_nothing_that_the_door_needs_depends_on_it() -> None:
+def test_gateway_and_page_alone_have_a_network_and_nothing_that_the_door_needs_depends_on_them() -> None:
     daemon, gateway = keys(DAEMON), keys(GATEWAY)
     assert daemon["PrivateNetwork"] == ["true"]
     assert daemon["RestrictAddressFamilies"] == ["AF_UNIX"]
@@ -80,9 +79,20 @@ def test_the_gateway_alone_has_a_network_and_nothing_that_the_door_needs_depends
     assert gateway["PrivateDevices"] == ["true"]
     assert gateway["User"] == ["voicelatch-gateway"]
     assert gateway["SupplementaryGroups"] == daemon["User"], "the live feed's socket belongs to that user's group"
-    assert not {"Requires", "BindsTo", "PartOf", "Wants"} & set(gateway)
-    for unit in (DAEMON, GUARDIAN):
-        assert GATEWAY.name not in unit.read_text()
+    for apart in (GATEWAY, PAGE):
+        assert not {"Requires", "BindsTo", "PartOf", "Wants"} & set(keys(apart))
+        assert all(apart.name not in unit.read_text() for unit in (DAEMON, GUARDIAN))
+
+
+def test_the_page_writes_recordings_and_clips_alone_and_does_not_reach_the_pin() -> None:
+    page, daemon, guardian = keys(PAGE), keys(DAEMON), keys(GUARDIAN)
+    assert page["User"] == daemon["User"], "whose files it reads"
+    assert page["StateDirectory"] == ["voicelatch/recordings voicelatch/clips"]
+    assert "ReadWritePaths" not in page
+    assert page["ProtectSystem"] == ["strict"]
+    assert page["InaccessiblePaths"] == [f"-/run/{guardian['RuntimeDirectory'][0]}"]
+    assert page["PrivateDevices"] == ["true"]
+    assert guardian["Group"][0] not in page["SupplementaryGroups"][0].split()
 
 
 def test_only_the_guardian_reaches_the_pins_and_only_the_daemon_the_microphone() -> None:

@@ -1,0 +1,71 @@
+"""The page in its place: told by the hub what the door says, it serves browsers until it is closed."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from device.ports import Clock, Microphone
+from device.service.config import Config
+from device.service.live_ears import LiveMicrophone
+from device.service.recordings import Shelf
+from device.service.status import look
+from device.service.where import events_path
+from device.web.broadcast import Broadcast, Message
+from device.web.clips import Clips
+from device.web.entrance import Entrance
+from device.web.fence import Fence
+from device.web.password import NAME, read_password
+from device.web.recorder import Recorder
+from device.web.server import PageServer
+from device.web.site import Parts, Site
+from device.web.visits import Visits
+from device.web.words import messages_of
+
+_LOG = logging.getLogger(__name__)
+
+
+class WebOutlet:
+    """An :class:`~device.gateway.hub.Outlet`. ``socket``: the live feed's; ``state``, ``runtime``: the daemon's
+    folders.
+
+    Raises :class:`~device.errors.ConfigError` where there is no password yet, and what the server raises.
+    """
+
+    def __init__(self, config: Config, *, socket: Path, state: Path, runtime: Path, clock: Clock) -> None:
+        web = config.web
+        password = Path(web.password_file) if web.password_file else state / NAME
+        read_password(password)
+        self._broadcast = Broadcast()
+
+        def listen() -> Microphone:
+            return LiveMicrophone(socket, clock=clock, hold=True)
+
+        shelf = Shelf(state)
+        self._recorder = Recorder(shelf, listen, self._broadcast.publish, clock=clock)
+        site = Site(Parts(
+            entrance=Entrance(password, clock=clock), broadcast=self._broadcast, recorder=self._recorder, shelf=shelf,
+            visits=Visits(events_path(config.events, state)), clips=Clips(config, state, clock),
+            look=lambda: look(runtime), clock=clock, secure=web.tls,
+        ))  # fmt: skip
+        self._server = PageServer(web, Fence(site.application, web.names))
+        self.address = f"{'https' if web.tls else 'http'}://{web.host}:{self._server.port}/"
+        self._server.start()
+        _LOG.info("the page is at %s", self.address)
+
+    def door(self, reachable: bool) -> None:
+        self._broadcast.publish({"kind": "door", "reachable": reachable})
+
+    def hear(self, message: Message) -> None:
+        event: Any = message.get("event")
+        if message["kind"] in ("level", "status"):
+            self._broadcast.publish(message)
+        elif message["kind"] == "event" and isinstance(event, dict):
+            for each in messages_of(event):
+                self._broadcast.publish(each)
+
+    def close(self) -> None:
+        self._broadcast.close()
+        self._recorder.close()
+        self._server.close()

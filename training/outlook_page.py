@@ -8,10 +8,10 @@ from html import escape
 from typing import Any
 
 from training.outlook_advice import carries
-from training.report_page import STYLE, share_bar, table
+from training.report_page import STYLE, Markup, share_bar, table
 
-HEAD = ("", "speech", "days", "refused, day left out", "at most", "nearest resident", "nearest stranger",
-        "strangers let in as this one")  # fmt: skip
+HEAD = ("", "speech", "days", "refused, a day left out", "nearest resident", "nearest stranger",
+        "strangers let in")  # fmt: skip
 
 
 def section(outlook: Mapping[str, Any]) -> str:
@@ -60,15 +60,22 @@ def reports_alone(title: str, outlook: Mapping[str, Any], thresholds: Mapping[st
 
 def _row(told: Mapping[str, Any]) -> Sequence[str]:
     left, resident, stranger = told["left_out"], told["nearest_resident"], told["nearest_stranger"]
-    refused = "nothing to leave out" if left["frr"] is None else share_bar(
-        left["frr"], bad=True, text=f"{left['refused']} of {left['visits']}"
-    )  # fmt: skip
+    refused = "nothing to leave out"
+    if left["frr"] is not None:
+        counts = f"{left['refused']} of {left['visits']} (at most {left['upper_bound']:.0%})"
+        refused = share_bar(left["frr"], bad=True, text=counts)
     return [
-        str(told["person"]), f"{told['speech_seconds']:.0f} s",
-        f"{told['sessions']}" + (" (same day)" if left["kind"] == "group" else ""), refused,
-        "" if left["upper_bound"] is None else f"{left['upper_bound']:.0%}",
-        "nobody" if resident is None else f"{resident['name']} {resident['mean_llr']:+.1f}",
-        "nobody" if stranger is None else f"{stranger['name']} {stranger['mean_peak_llr']:+.1f}",
-        "" if stranger is None else f"{stranger['all_let_in']} of {stranger['all_visits']} "
-        f"(at most {stranger['upper_bound']:.1%})",
+        str(told["person"]),
+        f"{told['speech_seconds']:.0f} s",
+        f"{told['sessions']}" + (" (same day)" if left["kind"] == "group" else ""),
+        refused,
+        "nobody" if resident is None else _two_lines(resident["name"], f"{resident['mean_llr']:+.1f}"),
+        "nobody" if stranger is None else _two_lines(stranger["name"], f"{stranger['mean_peak_llr']:+.1f}"),
+        "" if stranger is None else _two_lines(
+            f"{stranger['all_let_in']} of {stranger['all_visits']}", f"at most {stranger['upper_bound']:.1%}"
+        ),
     ]  # fmt: skip
+
+
+def _two_lines(first: str, second: str) -> Markup:
+    return Markup(f"<td>{escape(first)}<br><small>{escape(second)}</small></td>")

@@ -17,7 +17,7 @@ from device.errors import ConfigError
 from device.service.ears import Ears, add_arguments, opened
 from device.service.record import Cutter, Display, Session
 from device.service.record_view import JsonDisplay, TerminalDisplay
-from device.service.recordings import Shelf, check_person
+from device.service.recordings import Shelf, check_person, speech_marks
 from device.service.where import state_or_default
 from device.settings import within
 from device.sound.vad import VadSpec, WebRtcDetector
@@ -51,7 +51,9 @@ def make_session(
 
 
 def _judge(take: Take, prompt: Prompt | None) -> Judged:
-    return judge_noise(take) if prompt is None else judge_take(take, prompt.manner)
+    # Counted from a fresh start, as `record status` and training will: live, the detector had heard what was before.
+    heard = Take(take.samples, speech_marks(take.samples))
+    return judge_noise(heard) if prompt is None else judge_take(heard, prompt.manner)
 
 
 def _command(arguments: argparse.Namespace) -> int:

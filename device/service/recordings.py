@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from device.enrolment.progress import ROLES, Day, Progress, Role, in_order
 from device.errors import AudioFormatError, DataError, StateError
@@ -165,5 +166,10 @@ def _seconds(path: Path, role: Role) -> float:
 
 def net_speech_seconds(samples: Samples) -> float:
     """What the door's own detector calls speech in int16 ``(n,)`` at 16 kHz."""
+    return float(speech_marks(samples).sum()) * FRAME_SECONDS
+
+
+def speech_marks(samples: Samples) -> NDArray[np.bool_]:
+    """Its word on each frame, bool ``(n // 320,)``, from a fresh start: as training, too, counts a recording."""
     detector = WebRtcDetector(VadSpec())
-    return float(np.sum([detector.is_speech(frame) for frame in frames_of(samples)])) * FRAME_SECONDS
+    return np.array([detector.is_speech(frame) for frame in frames_of(samples)], dtype=bool)

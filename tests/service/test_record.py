@@ -61,7 +61,7 @@ def test_good_takes_are_kept_in_the_layout_that_training_reads(tmp_path: Path) -
     ]  # fmt: skip
     assert {(each.speaker, each.session) for each in index.recordings} == {("Anna", "2026-11-23")}
     # Door and workshop count the same speech.
-    assert sum(each.speech_seconds for each in index.recordings) == pytest.approx(held.today_seconds, abs=0.2)
+    assert sum(each.speech_seconds for each in index.recordings) == pytest.approx(held.today_seconds)
 
 
 def test_a_clipped_take_is_refused_with_the_reason_and_nothing_of_it_is_written(tmp_path: Path) -> None:
@@ -91,13 +91,13 @@ def test_a_second_session_of_the_day_goes_on_where_the_first_ended_and_another_d
 ) -> None:
     first, _ = session(tmp_path, ANNA)
     again, out = session(tmp_path, ANNA)
-    assert again.today_seconds == pytest.approx(2 * first.today_seconds, abs=0.2)
+    assert again.today_seconds == pytest.approx(2 * first.today_seconds)
     assert prompts_for(0)[1].text in out.getvalue()
     later, out = session(tmp_path, ANNA, now=TWO)
     assert prompts_for(1)[0].text in out.getvalue()
     assert [(each.name, each.takes) for each in later.progress.days] == [("2026-11-23", 2), ("2026-11-24", 1)]
     assert Shelf(tmp_path).of("allowed", "Anna").days == tuple(
-        type(each)(each.name, each.takes, pytest.approx(each.seconds, abs=0.2)) for each in later.progress.days
+        type(each)(each.name, each.takes, pytest.approx(each.seconds)) for each in later.progress.days
     )
 
 

@@ -49,12 +49,23 @@ class House:
         (self.machine.shared / "file").write_text(text)
         self.machine.run("install", "-D", "-m", "644", "/srv/shared/file", path)
 
+    def say(self, wav: str) -> None:
+        """Have a file of the demo's evening heard at the microphone."""
+        new = self.machine.shared / "say.new"
+        new.write_text(f"{time.monotonic()} /srv/checkout/device/simulated/evening/{wav}")
+        os.replace(new, self.machine.shared / "say")
+
+    def said(self, path: Path, text: str) -> None:
+        """Wait until a program's output holds ``text``."""
+        end = time.monotonic() + 60.0
+        while not path.exists() or text not in path.read_text():
+            assert time.monotonic() < end, path.read_text() if path.exists() else self.machine.told()
+            time.sleep(0.1)
+
     def visit(self) -> float:
         """A resident speaks; when the door opened, in monotonic seconds."""
         before = len(self.chip.edges)
-        new = self.machine.shared / "say.new"
-        new.write_text(f"{before} /srv/checkout/device/simulated/evening/anna.wav")
-        os.replace(new, self.machine.shared / "say")
+        self.say("anna.wav")
         self.chip.until(OPEN)
         return next(each for each in self.chip.edges[before:] if each.level == OPEN).at_seconds
 
@@ -249,6 +260,26 @@ def test_the_check_as_the_service_finds_what_the_daemon_finds_and_leaves_it_alon
     assert "root" not in house.machine.run("stat", "-c", "%U", "/var/lib/voicelatch", "/run/voicelatch")
     assert house.machine.main_pid(DAEMON) == pid
     assert "voicelatch-check" not in house.machine.run("systemctl", "list-units", "--all", "--no-legend")
+
+
+def test_somebody_is_recorded_through_the_running_daemon_and_no_voice_opens_meanwhile(house: House) -> None:
+    house.rest()
+    before, told = len(house.chip.edges), house.machine.shared / "record.out"
+    record = f"cd /opt/voicelatch && exec {PYTHON} -u -m device record Anna --seconds 5 > /srv/shared/record.out 2>&1"
+    as_daemon = "setpriv --reuid=voicelatch --regid=voicelatch --init-groups"
+    house.machine.run("bash", "-c", f"{as_daemon} bash -c '{record}' < /dev/null > /dev/null 2>&1 &")
+    house.said(told, "please say")
+    house.say("anna.wav")
+    house.said(told, "Missing yet")
+    assert "Kept 1 takes" in told.read_text()
+    kept = house.machine.run("bash", "-c", "stat -c '%U %a' /var/lib/voicelatch/recordings/allowed/Anna/*/01.wav")
+    assert kept.strip() == "voicelatch 600"
+    assert OPEN not in [each.level for each in house.chip.edges[before:]]
+    listed = house.machine.run("bash", "-c", f"cd /opt/voicelatch && {as_daemon} {PYTHON} -m device recordings list")
+    assert "allowed/Anna/" in listed
+    # What was recorded holds nobody up afterwards.
+    house.rest()
+    house.shut_after(house.visit())
 
 
 def test_a_configuration_that_is_mended_brings_the_door_back_by_itself(house: House) -> None:

@@ -24,6 +24,7 @@ from device.service.event_table import give_to_owner_of_folder
 from device.settings import settings_from, within
 
 NOTHING = "0" * 64
+HEAD_BYTES = 160
 # Events in which the log says that it is not whole. What is lost by a power cut and what a hand removed look the same.
 BREAKS = ("chain_cut", "file_damaged")
 NOTES = ("line_torn", "events_lost", "forgotten", "taken_over")
@@ -106,15 +107,33 @@ def read_head(path: Path) -> Head | None:
 
 
 def write_head(path: Path, head: Head, *, durably: bool) -> None:
-    """Replace the head atomically; ``durably`` waits until it is on the disk."""
+    """Write the head; ``durably`` waits until it is on the disk.
+
+    Else it is written over where it stands, within one sector: a new file in its place would make the disk write at
+    once, with every event, and wear out an SD card.
+    """
+    content = (dump({"n": head.n, "hash": head.hash, "first": head.first}).ljust(HEAD_BYTES - 1) + "\n").encode()
+    if not durably and _write_over(path, content):
+        return
     fresh = path.with_name(f"{path.name}.new")
-    with fresh.open("w", encoding="utf-8") as file:
-        file.write(dump({"n": head.n, "hash": head.hash, "first": head.first}) + "\n")
+    with fresh.open("wb") as file:
+        file.write(content)
         if durably:
             file.flush()
             os.fsync(file.fileno())
     give_to_owner_of_folder(fresh)
     os.replace(fresh, path)
+
+
+def _write_over(path: Path, content: bytes) -> bool:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        return os.fstat(descriptor).st_size == len(content) and os.write(descriptor, content) == len(content)
+    finally:
+        os.close(descriptor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from device.errors import DataError, StateError
+from device.errors import ConfigError, DataError, StateError
 from device.service.audit import Head, Place, Verdict, read_head, verify
-from device.service.event_table import COLUMNS, INSERT, SCHEMA, Row, is_sqlite, row_of
+from device.service.event_table import (
+    COLUMNS,
+    FAILURES,
+    INSERT,
+    SCHEMA,
+    Row,
+    connect,
+    is_damage,
+    is_sqlite,
+    row_from,
+    row_of,
+)
 from device.service.log_files import LogFiles
 from device.service.take_over import OldLog, find_old, rows_of
 from device.settings import LARGEST
@@ -94,7 +105,8 @@ class EventReader:
         n = 0
         while found := self.after(n, wanted):
             yield from found
-            n = found[-1].n
+            # In a damaged file rows may come in any order, and for ever.
+            n = max(n + 1, found[-1].n)
 
     def get(self, n: int) -> StoredEvent | None:
         """The event of number ``n``."""
@@ -109,7 +121,7 @@ class EventReader:
         """Whether the log is whole. Raises :class:`~device.errors.ConfigError` where its head is damaged."""
         old = self._old()
         # The head first: a daemon that writes meanwhile can only put the log ahead of it.
-        head: Head | None = read_head(old.head if old else self.files.head)
+        head = _head(old.head if old else self.files.head)
         if old is not None:
             return old.verdict()
         rows = self._rows("ORDER BY n", ())
@@ -137,7 +149,7 @@ class EventReader:
     def _rows(self, where: str, values: tuple[object, ...]) -> list[Row]:
         try:
             found = self._opened().execute(f"SELECT {COLUMNS} FROM events {where}", values).fetchall()
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, *FAILURES) as error:
             self.close()
             raise StateError(
                 "the event log cannot be read",
@@ -145,7 +157,7 @@ class EventReader:
                 received=error,
                 next_step="ask as the daemon's user or as root; a damaged file the daemon sets aside when it starts",
             ) from error
-        return [Row(*each) for each in found]
+        return [row_from(each) for each in found]
 
     def _opened(self) -> sqlite3.Connection:
         path = self.files.path
@@ -166,22 +178,30 @@ class EventReader:
         return self._connection
 
 
+def _head(path: Path) -> Head | None:
+    try:
+        return read_head(path)
+    except ConfigError:
+        # It is written over in place: this may have been the moment.
+        return read_head(path)
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     address = f"{path.absolute().as_uri()}?mode=ro"
-    connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=5.0, check_same_thread=False)
+    connection = connect(address, patience_seconds=5.0)
     try:
         connection.execute("SELECT n FROM events LIMIT 1").fetchall()
-    except sqlite3.OperationalError:
+    except FAILURES as error:
         connection.close()
-        if path.with_name(f"{path.name}-wal").exists():
+        if is_damage(error) or path.with_name(f"{path.name}-wal").exists():
             raise
         # On a disk that nobody can write SQLite finds no place for its notes, and needs none.
-        connection = sqlite3.connect(f"{address}&immutable=1", uri=True, isolation_level=None, check_same_thread=False)
+        connection = connect(f"{address}&immutable=1", patience_seconds=0.0)
     return connection
 
 
 def _in_memory(old: OldLog) -> sqlite3.Connection:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection = connect(":memory:", patience_seconds=0.0)
     connection.execute(SCHEMA)
     connection.executemany(INSERT, map(astuple, rows_of(old.lines())[0]))
     return connection

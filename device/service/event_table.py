@@ -7,6 +7,7 @@ the number: each would be one more page written on the SD card for every event, 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -19,11 +20,14 @@ _LOG = logging.getLogger(__name__)
 SQLITE_MAGIC = b"SQLite format 3\0"
 # Written back to the file after so many pages, so that no opening waits for a large batch.
 CHECKPOINT_PAGES = 100
+LONGEST_LINE_BYTES = 1 << 22
 COLUMNS = "n, unix_seconds, kind, person, outcome, text"
 SCHEMA = """CREATE TABLE IF NOT EXISTS events (
     n INTEGER PRIMARY KEY, unix_seconds REAL, kind TEXT NOT NULL, person TEXT NOT NULL, outcome TEXT NOT NULL,
     text TEXT NOT NULL)"""
 INSERT = f"INSERT OR IGNORE INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
+# What SQLite raises; the second where a damaged file's own words are no text.
+FAILURES = (sqlite3.Error, UnicodeDecodeError)
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -54,9 +58,26 @@ def _plain(value: object) -> str:
     return str(value).encode(errors="backslashreplace").decode()
 
 
-def is_damage(error: sqlite3.Error) -> bool:
+def row_from(values: tuple[object, ...]) -> Row:
+    """A row as SQLite hands it out, which may hold anything anywhere: what is of the wrong type counts as absent."""
+    n, unix_seconds, *texts = values
+    kind, person, outcome, text = (each if isinstance(each, str) else "" for each in texts)
+    number = isinstance(unix_seconds, int | float) and math.isfinite(unix_seconds)
+    return Row(
+        n if isinstance(n, int) else 0, float(str(unix_seconds)) if number else None, kind, person, outcome, text
+    )
+
+
+def is_damage(error: sqlite3.Error | UnicodeDecodeError) -> bool:
     """Whether ``error`` speaks of a file that is no good, not of a disk that takes nothing at the moment."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
+    return isinstance(error, UnicodeDecodeError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
+
+
+def damage(what: str) -> sqlite3.DatabaseError:
+    """An error like SQLite's own about a file that is no good."""
+    error = sqlite3.DatabaseError(what)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
 
 
 def is_sqlite(path: Path) -> bool:
@@ -68,22 +89,32 @@ def is_sqlite(path: Path) -> bool:
         return False
 
 
+def connect(address: str, *, patience_seconds: float) -> sqlite3.Connection:
+    """A connection to the file or ``file:`` address, without transactions of its own, for any one thread at a time."""
+    made = sqlite3.connect(
+        address, uri=address.startswith("file:"), isolation_level=None, timeout=patience_seconds,
+        check_same_thread=False,
+    )  # fmt: skip
+    # What a damaged file declares to be a line of a gigabyte is not believed.
+    made.text_factory = lambda content: content.decode(errors="replace")
+    made.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_LINE_BYTES)
+    return made
+
+
 class EventTable:
     """The table in the file at ``path``, made where there is none, for its owner alone.
 
-    Raises :class:`sqlite3.Error` where it cannot be opened; :func:`is_damage` tells whether the file is to blame, whose
+    Raises one of :data:`FAILURES` where it cannot be opened; :func:`is_damage` tells whether the file is to blame. Its
     structure is checked here. ``patience_seconds``: how long to wait for another writer.
     """
 
     def __init__(self, path: Path, *, patience_seconds: float = 0.2) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         give_to_owner_of_folder(path)
-        self._connection = sqlite3.connect(
-            path, isolation_level=None, timeout=patience_seconds, check_same_thread=False
-        )
+        self._connection = connect(str(path), patience_seconds=patience_seconds)
         try:
             self._prepare()
-        except sqlite3.Error:
+        except FAILURES:
             self._connection.close()
             raise
         self._inode = path.stat().st_ino
@@ -98,9 +129,7 @@ class EventTable:
         execute("PRAGMA secure_delete = ON")
         found = str(execute("PRAGMA quick_check(1)").fetchone()[0])
         if found != "ok":
-            error = sqlite3.DatabaseError(found)
-            error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-            raise error
+            raise damage(found)
         execute(SCHEMA)
 
     def is_current(self) -> bool:
@@ -140,7 +169,7 @@ class EventTable:
 
     def rows(self, where: str = "", values: tuple[object, ...] = ()) -> list[Row]:
         """Rows by number; ``where`` is what follows the table's name in the statement."""
-        return [Row(*each) for each in self._connection.execute(f"SELECT {COLUMNS} FROM events {where}", values)]
+        return [row_from(each) for each in self._connection.execute(f"SELECT {COLUMNS} FROM events {where}", values)]
 
     def first(self) -> Row | None:
         return next(iter(self.rows("ORDER BY n LIMIT 1")), None)

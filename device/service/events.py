@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import sqlite3
 import sys
 import threading
 from pathlib import Path
@@ -13,10 +12,11 @@ from typing import TextIO
 from device.errors import ConfigError
 from device.ports import Event
 from device.service.audit import Head, Link, dump, forge, read_head, read_link, write_head
-from device.service.event_table import EventTable, is_damage, row_of
+from device.service.event_table import FAILURES, EventTable, damage, is_damage, row_of
 from device.service.log_files import LogFiles
 from device.service.retention import shorten
 from device.service.take_over import make_room, take_over
+from device.settings import LARGEST
 
 _LOG = logging.getLogger(__name__)
 # `forget` holds the files for a moment; nobody may hold up the door by them.
@@ -90,11 +90,12 @@ class FileEvents:
                 with self._files.locked(patience_seconds=PATIENCE_SECONDS):
                     self._write(told, durably=_is_opening(event))
                 self._complaining = False
-            except (OSError, sqlite3.Error) as error:
+            except Exception as error:  # a disk, a damaged file, whatever somebody made of it: nothing reaches the door
                 self.lost += 1
                 self._untold += 1
                 if not self._complaining:
-                    _LOG.error("events cannot be written to %s: %s", self._files.path, error)
+                    told_of = error if isinstance(error, (OSError, *FAILURES)) else repr(error)
+                    _LOG.error("events cannot be written to %s: %s", self._files.path, told_of)
                 self._complaining = True
                 if self._copy is not None:
                     self._copy.pass_on(dump(told))
@@ -109,7 +110,7 @@ class FileEvents:
         try:
             table = self._opened()
             self._append(table, told, durably=durably)
-        except sqlite3.Error as error:
+        except FAILURES as error:
             if not is_damage(error):
                 raise
             self._let_go()
@@ -128,7 +129,7 @@ class FileEvents:
             table = EventTable(self._files.path, patience_seconds=PATIENCE_SECONDS)
             try:
                 taken = take_over(self._files, table)
-            except (OSError, sqlite3.Error):
+            except (OSError, *FAILURES):
                 table.close()
                 raise
             self._database = table
@@ -162,7 +163,7 @@ class FileEvents:
         """What is too old or too much goes. Where that fails nothing is lost, and the next event tries again."""
         try:
             done = shorten(table, self._head, told, max_bytes=self._max_bytes, keep_days=self._keep_days)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, *FAILURES) as error:
             _LOG.error("the event log cannot be shortened: %s", error)
             return
         if done is not None:
@@ -182,6 +183,8 @@ class FileEvents:
     def _end_of(self, table: EventTable) -> tuple[Head, list[dict[str, object]]]:
         """Where the chain goes on, and what has to be said about it: at the start, or after somebody else wrote."""
         row = table.last()
+        if row is not None and not 0 < row.n < LARGEST:
+            raise damage(f"its last line has the number {row.n}")
         link = read_link(row.text) if row is not None else None
         good = isinstance(link, Link) and row is not None and link.n == row.n
         if good and isinstance(link, Link) and (link.n, link.hash) == (self._head.n, self._head.hash):

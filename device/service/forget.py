@@ -24,7 +24,7 @@ from typing import Any
 from device.errors import DataError, StateError, VoicelatchError
 from device.service.audit import Head, forge, read_head, read_link, verify, write_head
 from device.service.config import Config, read_config
-from device.service.event_table import EventTable, Row, row_of
+from device.service.event_table import FAILURES, EventTable, Row, row_of
 from device.service.log_files import LogFiles
 from device.service.privacy import files_of, remove, safe
 from device.service.replay import NAME as REPLAY_FILE
@@ -61,7 +61,7 @@ def forget_person(person: str, config: Config, *, state: Path, events: Path, now
         for path in removed:
             remove(path)
         lines = forget_in_log(LogFiles(events), person, pseudonym, now=now)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, *FAILURES) as error:
         raise StateError(
             "not everything could be removed",
             where=str(getattr(error, "filename", None) or state),

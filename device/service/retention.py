@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 from device.service.audit import SHORTENED, Head, Link, forge, read_link
-from device.service.event_table import EventTable, row_of
+from device.service.event_table import EventTable, Row, row_of
 
 DAY_SECONDS = 86_400.0
 # Removed at once at most, so that no event waits long; what is left over goes with the next ones.
@@ -19,8 +17,9 @@ def shorten(
 ) -> tuple[str, Head] | None:
     """Remove lines older than ``keep_days`` (and up to a day more, so that it is done once a day), and the oldest where
     the table takes more than ``max_bytes``. Returns the line that says so and the head it makes; None where nothing
-    was to be done. Raises :class:`sqlite3.Error`, and then nothing has changed."""
-    last, reason = _removable(table, max_bytes=max_bytes, keep_days=keep_days)
+    was to be done. Raises what SQLite does, and then nothing has changed."""
+    now_seconds = row_of(0, "", told).unix_seconds or 0.0
+    last, reason = _removable(table, now_seconds=now_seconds, max_bytes=max_bytes, keep_days=keep_days)
     if last == 0:
         return None
     removed = table.rows("WHERE n <= ? ORDER BY n DESC LIMIT 1", (last,))[0]
@@ -37,7 +36,7 @@ def shorten(
         table.remove_through(last)
         line, made = forge(said, head)
         table.put(row_of(made.n, line, said))
-    return line, Head(n=made.n, hash=made.hash, first=kept.n)
+    return line, Head(n=made.n, hash=made.hash, first=max(1, kept.n))
 
 
 def _named_by(text: str) -> str:
@@ -45,28 +44,30 @@ def _named_by(text: str) -> str:
     return link.previous if isinstance(link, Link) else ""
 
 
-def _removable(table: EventTable, *, max_bytes: int, keep_days: float) -> tuple[int, str]:
+def _removable(table: EventTable, *, now_seconds: float, max_bytes: int, keep_days: float) -> tuple[int, str]:
     """The number up to which lines go (0: none), and why. The newest always stay."""
+    # A line without a time (nobody knows what wrote it) is as old as those after it.
+    oldest = next(iter(table.rows("WHERE unix_seconds IS NOT NULL ORDER BY n LIMIT 1")), None)
+    too_large = table.used_bytes() > max_bytes
+    if not too_large and (oldest is None or not _is_old(oldest, now_seconds, keep_days + 1.0)):
+        return 0, ""
     newest = table.rows(f"ORDER BY n DESC LIMIT {LINES_TO_BELIEVE}")
-    oldest = table.rows("ORDER BY n LIMIT 1")
-    if not newest or newest[-1].n == oldest[0].n:
+    going = table.rows("WHERE n < ? ORDER BY n LIMIT ?", (newest[-1].n, MOST_LINES)) if newest else []
+    if not going:
         return 0, ""
-    end = newest[-1].n
-    if table.used_bytes() > max_bytes:
-        # About a thirtieth of a log of the usual size, so that it happens rarely.
-        going = table.rows("WHERE n < ? ORDER BY n LIMIT ?", (end, MOST_LINES))
-        count = max(1, min(len(going), (end - oldest[0].n) // 10))
+    if too_large:
+        # A tenth of a small log, so that it happens rarely.
+        count = max(1, min(len(going), (newest[-1].n - going[0].n) // 10))
         return going[count - 1].n, f"more than {max_bytes / 1e6:g} MB"
-    if math.isinf(keep_days):
-        return 0, ""
     believed = min(each.unix_seconds if each.unix_seconds is not None else 0.0 for each in newest)
-    too_old = believed - keep_days * DAY_SECONDS
-    began = oldest[0].unix_seconds
-    if began is not None and began >= too_old - DAY_SECONDS:
-        return 0, ""
     last = 0
-    for each in table.rows("WHERE n < ? ORDER BY n LIMIT ?", (end, MOST_LINES)):
-        if each.unix_seconds is not None and each.unix_seconds >= too_old:
-            break
-        last = each.n
+    if oldest is not None and _is_old(oldest, believed, keep_days + 1.0):
+        for each in going:
+            if each.unix_seconds is not None and not _is_old(each, believed, keep_days):
+                break
+            last = each.n if each.unix_seconds is not None else last
     return last, f"older than {keep_days:g} days"
+
+
+def _is_old(row: Row, now_seconds: float, days: float) -> bool:
+    return row.unix_seconds is not None and row.unix_seconds < now_seconds - days * DAY_SECONDS

@@ -28,6 +28,7 @@ from device.verdict.manifest import parse_manifest
 from device.verdict.npz import npy_array, npz_arrays
 from device.verdict.signature import PublicKey, Signature, parse_keys, parse_signature
 from tests.conftest import ROOT
+from tests.fuzz.event_log import LogOf, seeds
 from training.recipe import Recipe
 
 DEMO = ROOT / "models" / "demo"
@@ -83,6 +84,7 @@ def targets(scratch: Path) -> dict[str, Target]:
         ),
         "memory": Target(_in_file(scratch / "memory", MEMORY, recall), (memory,)),
         "pointer": Target(_in_file(scratch / "pointer", "current", resolve_current), (b"demo\n",)),
+        "events": Target(LogOf(scratch / "events"), seeds(scratch / "events")),
         "wav": Target(lambda content: parse_wav(io.BytesIO(content), size=len(content), where="w"), (wav(), wav(8000))),
         "bundle": Target(_Bundle(scratch / "bundle"), tuple(bytes([n]) for n in range(len(PARTS)))),
     }

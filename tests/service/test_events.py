@@ -221,6 +221,31 @@ def test_a_file_that_is_damaged_under_a_daemon_that_runs_costs_no_event(tmp_path
     assert "file_damaged" in kinds(tmp_path / "e")
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO events VALUES (9223372036854775807, 0, '', '', '', '{}')",
+        "UPDATE events SET n = -n",
+        "UPDATE events SET unix_seconds = 'soon', kind = 7, text = x'00ff'",
+        "UPDATE events SET unix_seconds = NULL, text = ''",
+        "DROP TABLE events",
+    ],
+)
+def test_whatever_a_hand_made_of_the_log_the_door_goes_on_and_so_does_the_log(tmp_path: Path, statement: str) -> None:
+    log = sink(tmp_path / "e", max_bytes=45_000, keep_days=1)
+    for number in range(40):
+        log.record(spoken(number))
+    change(tmp_path / "e", statement)
+    log.record(spoken(99))
+    assert log.lost or verdict(tmp_path / "e").problems
+    for each in (log, sink(tmp_path / "e", max_bytes=45_000, keep_days=1)):
+        for number in range(100, 150):
+            each.record(spoken(number))
+        each.close()
+    assert [each["number"] for each in told(tmp_path / "e") if each.get("kind") == "speech"][-50:] == [*range(100, 150)]
+    assert log.lost <= 51
+
+
 def test_a_log_that_was_deleted_under_the_daemon_is_said(tmp_path: Path) -> None:
     log = sink(tmp_path / "e")
     log.record(spoken(1))

@@ -27,7 +27,7 @@ from tests.fuzz.targets import DEMO, Target, check, targets, wav, without_lists
 FUZZ = settings(max_examples=120, deadline=None, derandomize=True, database=None,
                 suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])  # fmt: skip
 NAMES = ("sums", "signature", "keys", "manifest", "npz", "npy", "config", "recipe", "status", "memory", "pointer",
-         "wav", "bundle", "events")  # fmt: skip
+         "wav", "bundle", "live", "events")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

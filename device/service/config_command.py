@@ -88,7 +88,7 @@ def _masked(row: Mapping[str, object]) -> Iterator[tuple[str, object]]:
 
 def add_parser(commands: Any, check: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
     """Add the command ``config`` to the sub-parsers ``commands``; ``check`` is the action of the command of this name,
-    which takes ``config``, ``bundle``, ``simulate`` and ``json``."""
+    which takes ``config``, ``bundle``, ``simulate``, ``as_service`` and ``json``."""
     text = "Explain keys of the configuration, show what is in force, check that it is right."
     parser: argparse.ArgumentParser = commands.add_parser(
         "config",
@@ -113,6 +113,7 @@ def add_parser(commands: Any, check: Callable[[argparse.Namespace], int]) -> arg
     show.add_argument("--effective", action="store_true", help="every value in force, not only what differs")
     checker = add("check", check, "The same as `check --config FILE`.", f"check {file}")
     checker.add_argument("--simulate", action="store_true", help="leave microphone and relay out")
+    checker.add_argument("--as-service", action="store_true", help="in the daemon's own sandbox, as its own user")
     checker.set_defaults(bundle=None)
     for made in (show, checker):
         made.add_argument("--config", type=Path, required=True, help="a TOML file; see systemd/voicelatch.toml")

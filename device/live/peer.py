@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import struct
@@ -14,6 +15,7 @@ from device.live.requests import MAX_LINE_BYTES, Subscription
 # About half a minute of levels and events, beyond what the kernel holds. Whoever is further behind is dropped.
 MAX_BEHIND_BYTES = 1 << 18
 BACKLOG = 16
+MOST_A_SECOND = 20
 
 
 class Peer:
@@ -27,6 +29,7 @@ class Peer:
         self._inbox = b""
         self._outbox: deque[bytes] = deque()
         self._behind_bytes = 0
+        self._since_seconds, self._asked = -math.inf, 0
 
     @property
     def behind(self) -> bool:
@@ -53,6 +56,13 @@ class Peer:
         except OSError:
             return False
         return True
+
+    def may_ask(self, requests: int, *, now_seconds: float) -> bool:
+        """Whether so many more requests are no more than anybody has a use for."""
+        if now_seconds - self._since_seconds >= 1.0:
+            self._since_seconds, self._asked = now_seconds, 0
+        self._asked += requests
+        return self._asked <= MOST_A_SECOND
 
     def receive(self) -> tuple[list[bytes], bool]:
         """The whole lines that have come in, and whether the other end is gone.

@@ -15,7 +15,7 @@ from pathlib import Path
 from device.errors import LiveError
 from device.live.feed import OPENING_SECONDS, Answered, Heard, LiveFeed, Opening, SoundLost
 from device.live.messages import Message, Meter, audio_message, event_message, gap_message
-from device.live.peer import Peer, listen
+from device.live.peer import MOST_A_SECOND, Peer, listen
 from device.live.requests import MOST_RECENT, OpenRequest, Subscription, parse_request
 from device.ports import Clock
 
@@ -23,7 +23,7 @@ _LOG = logging.getLogger(__name__)
 SOCKET = "live.sock"
 MAX_READERS = 16
 STATUS_SECONDS = 10.0
-IDLE_SECONDS = 0.5
+IDLE_SECONDS, PAUSE_SECONDS = 0.5, 0.004
 CLOSE_SECONDS = 2.0
 
 
@@ -47,7 +47,7 @@ class LiveServer:
         self._meter, self._frames = Meter(), 0
         self._recent: deque[Message] = deque(maxlen=MOST_RECENT)
         self._status_due_seconds = clock.monotonic_seconds() + STATUS_SECONDS
-        self._stopping = self._ended = False
+        self._stopping, self._ended = threading.Event(), False
         self._thread: threading.Thread | None = None
         feed.connect(self._rouse)
 
@@ -58,7 +58,7 @@ class LiveServer:
 
     def close(self) -> None:
         """Tell what is waiting, hang up, remove the socket. Waits for a stuck thread no longer than two seconds."""
-        self._stopping = True
+        self._stopping.set()
         self._rouse()
         if self._thread is None:
             self._end()
@@ -83,8 +83,10 @@ class LiveServer:
 
     def _run(self) -> None:
         try:
-            while not self._stopping:
+            while not self._stopping.is_set():
                 self.step(self._wait_seconds())
+                # However much comes in, most of the time is the door's: threads share one interpreter.
+                self._stopping.wait(PAUSE_SECONDS)
             self.step()
         except Exception:
             # A defect here must not reach the door; it goes on without a live feed.
@@ -115,6 +117,8 @@ class LiveServer:
     def _hear(self, peer: Peer) -> None:
         lines, ended = peer.receive()
         try:
+            if not peer.may_ask(len(lines), now_seconds=self._clock.monotonic_seconds()):
+                raise LiveError("too many requests", where="the live feed", allowed=f"{MOST_A_SECOND} a second")
             for line in lines:
                 self._answer(peer, parse_request(line))
         except LiveError as error:

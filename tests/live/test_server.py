@@ -159,6 +159,18 @@ def test_one_reader_too_many_is_turned_away(world: World) -> None:
     assert late.kinds() == ["status"]
 
 
+def test_whoever_asks_without_a_break_is_dropped_and_whoever_asks_now_and_then_is_not(world: World) -> None:
+    patient, hasty = world.join(), world.join(*[{"subscribe": []}] * 21)
+    assert hasty.kinds()[-1] == "refused"
+    assert hasty.ended
+    for _ in range(50):
+        patient.say({"subscribe": []})
+        world.step()
+        world.clock.advance(0.1)
+    assert "refused" not in patient.kinds()
+    assert not patient.ended
+
+
 def test_a_line_without_an_end_is_refused_and_not_kept(world: World) -> None:
     reader = world.join(b"x" * 3000)
     assert reader.kinds() == ["status", "refused"]

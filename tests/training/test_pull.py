@@ -7,20 +7,22 @@ import json
 import sys
 import tarfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from device.errors import DataError
+from device.service.kept_clips import Label, label_clip
 from device.service.recordings import Shelf
 from device.service.recordings_command import send
-from device.sound.wavfile import read_wav
+from device.sound.wavfile import read_wav, write_wav
 from tests.benches.ssh_server import SshServer, ssh_server, why_not
 from tests.conftest import ROOT
 from training.corpus.index import index_folder
 from training.deploy.door import Door
 from training.deploy.inventory import DoorSettings
-from training.deploy.pull import Listed, batches, plan, unpack
+from training.deploy.pull import Listed, batches, plan, recordings_command, unpack
 from training.deploy.pull import why_not as why_refused
 from training.deploy.pull_command import add_parser, pull
 from training.deploy.remote import DoorError
@@ -86,6 +88,29 @@ def test_what_is_new_arrives_in_the_layout_that_training_reads_and_is_told_per_p
     assert told.arrived[0].seconds == pytest.approx(sum(each.speech_seconds for each in of_anna), abs=0.2)
     again = pull(door, into, state=str(state))
     assert (again.arrived, again.here, again.ok) == ((), 4, True)
+
+
+@needs_sshd
+def test_a_clip_that_was_reviewed_at_the_door_comes_as_what_it_was_said_to_be(
+    door: Door, state: Path, tmp_path: Path
+) -> None:
+    clips = state / "clips"
+    clips.mkdir()
+    for name in ("20261124T180000.000000-1-Anna-refuse.wav", "20261124T181500.000000-2-Anna-refuse.wav"):
+        write_wav(clips / name, ANNA[:48_000])
+    now = datetime(2026, 11, 25, tzinfo=UTC)
+    label_clip(state, "20261124T180000.000000-1-Anna-refuse.wav", Label("allowed", "Anna"), people=("Anna",), now=now)
+    label_clip(state, "20261124T181500.000000-2-Anna-refuse.wav", Label("others"), people=("Anna",), now=now)
+    told = pull(door, tmp_path / "household", state=str(state))
+    assert [(each.whose, each.sessions) for each in told.arrived] == [
+        ("allowed/Anna", ("2026-11-24",)), ("others/visitor-20261124T1815", ("2026-11-24",))
+    ]  # fmt: skip
+
+
+def test_the_door_s_recordings_are_asked_for_as_its_own_user() -> None:
+    """The state directory is closed to everybody else, and a pull needs no more rights than its user's."""
+    command = recordings_command(Door("porch", DoorSettings(host="pi@door")), "list", "--json")
+    assert command == "sudo -n -u voicelatch /opt/voicelatch/.venv/bin/python -m device recordings list --json"
 
 
 @needs_sshd

@@ -91,7 +91,7 @@ class Pulled:
 
 def list_door(door: Door, state: str) -> list[Listed]:
     """What the door has. Raises :class:`DoorError` without an answer, or for one that makes no sense."""
-    said = door.remote.run(_command(door, "list", "--json", "--state-dir", state))
+    said = door.remote.run(recordings_command(door, "list", "--json", "--state-dir", state))
     try:
         told = json.loads(said)
         found = [Listed(str(each["path"]), int(each["size_bytes"]), str(each["sha256"])) for each in told]
@@ -146,7 +146,7 @@ def fetch(door: Door, wanted: Plan, into: Path, state: str) -> tuple[Arrived, ..
     seconds: dict[str, float] = {}
     for batch in batches(wanted.new):
         names = "".join(f"{each.path}\0" for each in batch.values()).encode()
-        content = door.remote.fetch(_command(door, "send", "--state-dir", state), stdin=names)
+        content = door.remote.fetch(recordings_command(door, "send", "--state-dir", state), stdin=names)
         for place, sound in unpack(content, batch, door.name):
             _put(into, place, sound)
             seconds[place] = _seconds(batch[place], sound)
@@ -239,6 +239,7 @@ def _further_name(each: Listed) -> str:
     return f"{each.path.removesuffix('.wav')}-{each.sha256[:8]}.wav"
 
 
-def _command(door: Door, *arguments: str) -> str:
+def recordings_command(door: Door, *arguments: str) -> str:
+    """A line for the door's shell: ``device recordings`` as the user whose they are."""
     python = PurePosixPath(door.settings.folder) / door.settings.python
     return f"{door.settings.as_daemon} {shlex.join([str(python), '-m', 'device', 'recordings', *arguments])}".strip()

@@ -71,7 +71,7 @@ def carries(told: Mapping[str, Any]) -> str:
         return "too little was recorded to leave any of it out: nothing can be said"
     words = [f"at most {told['upper_bound']:.0%} with 95 % confidence"]
     if told["kind"] == "group":
-        words.append("same day, which flatters")
+        words.append("same day, which flatters by far")
     if visits < FEWEST_VISITS:
         words.append(f"{visits} visits are a hint only")
     return "; ".join(words)

@@ -30,7 +30,7 @@ def section(outlook: Mapping[str, Any]) -> str:
         + (f"<p><b>What to record more of</b></p><ul>{asked}</ul>" if asked else "<p>Nothing needs to be recorded.</p>")
         + (f"<p class=soft>Read with care. {escape('; '.join(weak))}.</p>" if weak else "")
         + "<p>Each day of a resident is left out in turn, the resident enrolled on the other days, and the visits of "
-        "the day left out meet the door's own threshold; for a bundle that is enrolled on every day that is a little "
+        "the day left out meet the door's own threshold; for a bundle that is enrolled on every day that is "
         "harsh. <i>At most</i> is the upper end with 95 % confidence. The nearest resident is told with the mean score "
         "of this one's clips under the other's name, the nearest stranger with the mean best score of a visit. "
         f"Strangers are {escape(str(outlook['strangers']))}.</p>"

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 from device.errors import LiveError
 from device.live.reader import LiveReader
-from device.live.requests import MOST_RECENT
 from device.ports import Clock
 
 _LOG = logging.getLogger(__name__)
@@ -23,8 +22,8 @@ class Outlet(Protocol):
     """One way out of the house: MQTT, metrics, a page. All methods return at once; what they raise is logged.
 
     ``door`` says whether the daemon can be reached, ``hear`` takes each message of the live feed (see
-    ``device.live.messages``), ``close`` ends it. At first, and whenever the door came back, the last events are told
-    again, with ``recent`` true: what counts them must leave those out.
+    ``device.live.messages``), ``close`` ends it. Where the hub asks for recent events, these come at first and whenever
+    the door came back, with ``recent`` true: what counts events must leave those out.
     """
 
     def door(self, reachable: bool) -> None: ...
@@ -50,17 +49,18 @@ class DoorLine:
 
 
 class Hub:
-    """``run`` reads the socket until ``stopping``; ``alive`` is called at least about once a second."""
+    """``run`` reads the socket until ``stopping``; ``alive`` is called at least about once a second. ``recent``: how many
+    past events each connection begins with, 0 to 100."""
 
-    def __init__(self, socket: Path, outlets: Sequence[Outlet], *, clock: Clock) -> None:
-        self._socket, self._outlets, self._clock = socket, outlets, clock
+    def __init__(self, socket: Path, outlets: Sequence[Outlet], *, clock: Clock, recent: int = 0) -> None:
+        self._socket, self._outlets, self._clock, self._recent = socket, outlets, clock, recent
         self._broken: set[int] = set()
 
     def run(self, stopping: Callable[[], bool], alive: Callable[[], None]) -> None:
         wait_seconds, told = FIRST_WAIT_SECONDS, False
         while not stopping():
             try:
-                with LiveReader(self._socket, recent=MOST_RECENT) as reader:
+                with LiveReader(self._socket, recent=self._recent) as reader:
                     _LOG.info("the door is there")
                     self._each(lambda outlet: outlet.door(True))
                     wait_seconds, told = FIRST_WAIT_SECONDS, False

@@ -12,6 +12,7 @@ from typing import Any
 
 from device.gateway.hub import DoorLine, Hub
 from device.gateway.outlets import make_outlets
+from device.live.requests import MOST_RECENT
 from device.live.server import SOCKET
 from device.service.config import read_config
 from device.service.status import DEFAULT_FOLDER
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
                            clock=clock, version=_version())  # fmt: skip
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    hub = Hub(socket, outlets, clock=clock)
+    hub = Hub(socket, outlets, clock=clock, recent=MOST_RECENT)
     try:
         supervisor.ready()
         hub.run(stopping.is_set, supervisor.alive)

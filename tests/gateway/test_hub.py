@@ -119,6 +119,27 @@ def test_a_door_that_comes_back_is_heard_again(tmp_path: Path) -> None:
     worlds[-1].server.close()
 
 
+@pytest.mark.parametrize(("recent", "heard"), [(0, []), (2, [True, True])])
+def test_past_events_are_told_where_they_are_asked_for_and_marked(
+    tmp_path: Path, recent: int, heard: list[bool]
+) -> None:
+    class Marked(Noted):
+        def hear(self, message: Message) -> None:
+            super().hear(message)
+            if message["kind"] == "event":
+                marks.append(message.get("recent", False))
+
+    world, noted, marks = World(tmp_path), Marked(), list[bool]()
+    for _ in range(3):
+        world.happen("speech")
+        world.step()
+    world.server.start()
+    # The status is told after them.
+    Hub(world.path, [noted], clock=SystemClock(), recent=recent).run(lambda: "status" in noted.heard, lambda: None)
+    assert marks == heard
+    world.server.close()
+
+
 def test_without_a_door_nobody_is_let_in(tmp_path: Path) -> None:
     assert "no daemon answers" in DoorLine(tmp_path / "absent.sock").open("mqtt")
 

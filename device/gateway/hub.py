@@ -49,8 +49,8 @@ class DoorLine:
 
 
 class Hub:
-    """``run`` reads the socket until ``stopping``; ``alive`` is called at least about once a second. ``recent``: how many
-    past events each connection begins with, 0 to 100."""
+    """``run`` reads the socket until ``stopping``; ``alive`` is called at least about once a second. ``recent``: how
+    many past events each connection begins with, 0 to 100."""
 
     def __init__(self, socket: Path, outlets: Sequence[Outlet], *, clock: Clock, recent: int = 0) -> None:
         self._socket, self._outlets, self._clock, self._recent = socket, outlets, clock, recent

@@ -54,6 +54,8 @@ def _run(arguments: argparse.Namespace) -> int:
         for name, told in outcome.figures["conditions"].items():
             print(f"{name:18s} clip " + _line(told["clip"]))
     print("\n".join(terminal_lines(outcome.outlook)))
+    if recipe.enrol.sessions == "first" and any(each["sessions"] > 1 for each in outcome.outlook["residents"]):
+        print('each resident\'s first day is enrolled, the others are the test; [enrol] sessions = "all" enrols all')
     print(f"the whole report: {outcome.bundle.path / 'report.html'}")
     return 0
 

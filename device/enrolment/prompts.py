@@ -7,6 +7,7 @@ since neighbouring clips become one prototype.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -96,8 +97,9 @@ SENTENCES = (
 )
 
 
-def prompts_for(session: int) -> tuple[Prompt, ...]:
-    """The prompts of a person's ``session`` (from 0), in order: all manners, and other sentences than the last time."""
+def prompts_for(session: int, sentences: Sequence[str] = SENTENCES) -> tuple[Prompt, ...]:
+    """The prompts of a person's ``session`` (from 0), in order: all manners, and other ``sentences`` (one at least)
+    than the last time."""
     manners = [manner for manner in MANNERS for _ in range(manner.sentences)]
     start = session * len(manners)
-    return tuple(Prompt(SENTENCES[(start + index) % len(SENTENCES)], manner) for index, manner in enumerate(manners))
+    return tuple(Prompt(sentences[(start + index) % len(sentences)], manner) for index, manner in enumerate(manners))

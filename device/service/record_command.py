@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from device.enrolment.progress import GOALS, Progress, Role, missing
-from device.enrolment.prompts import Prompt, prompts_for
+from device.enrolment.prompts import SENTENCES, Prompt, prompts_for
 from device.enrolment.takes import Judged, NoiseCutter, Take, TakeCutter, judge_noise, judge_take
 from device.errors import ConfigError
 from device.service.ears import Ears, add_arguments, opened
@@ -25,6 +25,7 @@ from device.terminal.bars import bar, printable
 from device.terminal.screen import Screen, is_terminal
 
 STATUS = "status"
+LONGEST_SENTENCE = 300
 EXIT_CODES = (
     "Exit codes: 0 enough for today, or ended by Ctrl-C; 1 the sound ended before that; 2 wrong command line, 65 a "
     "damaged recording, 66 not a name, 69 no microphone, or the daemon has it, 73 cannot write, 78 wrong configuration."
@@ -33,14 +34,22 @@ NAMES = {"allowed": "residents", "others": "others", "strangers": "strangers", "
 
 
 def make_session(
-    ears: Ears, shelf: Shelf, role: Role, person: str, display: Display, *, target_seconds: float, now: datetime
+    ears: Ears,
+    shelf: Shelf,
+    role: Role,
+    person: str,
+    display: Display,
+    *,
+    target_seconds: float,
+    now: datetime,
+    sentences: Sequence[str] = SENTENCES,
 ) -> Session:
     """A session for ``person`` (empty for noise) with the prompts that come next. Creates nothing yet."""
     today = f"{now:%Y-%m-%d}"
     before = shelf.of(role, person)
     prompts: Sequence[Prompt] = ()
     if role != "noise":
-        prompts = prompts_for(sum(each.name != today for each in before.days))
+        prompts = prompts_for(sum(each.name != today for each in before.days), sentences)
     cutter: Cutter = NoiseCutter() if role == "noise" else TakeCutter()
     return Session(
         person=person, microphone=ears.microphone, detector=WebRtcDetector(VadSpec()), clock=ears.clock, cutter=cutter,
@@ -63,13 +72,14 @@ def _command(arguments: argparse.Namespace) -> int:
     role, person = _whom(arguments)
     target_seconds = arguments.seconds if arguments.seconds is not None else GOALS[role].seconds_a_day
     within("--seconds", target_seconds, 1.0, 3600.0)
+    sentences = SENTENCES if arguments.sentences is None else read_sentences(arguments.sentences)
     screen = Screen(out=sys.stdout, live=is_terminal(sys.stdout) and not arguments.json)
     display: Display = JsonDisplay(screen) if arguments.json else TerminalDisplay(screen)
     session, interrupted = None, False
     try:
         with opened(arguments, hold=True) as ears:
             session = make_session(ears, shelf, role, person, display, target_seconds=target_seconds,
-                                   now=ears.clock.wall_time())  # fmt: skip
+                                   now=ears.clock.wall_time(), sentences=sentences)  # fmt: skip
             if not arguments.json:
                 print(f"{_title(role, person)}: {target_seconds:g} s for today, {session.today_seconds:.0f} s are "
                       f"there.\nMicrophone: {ears.name}\nRecordings: {shelf.folder}")  # fmt: skip
@@ -79,6 +89,19 @@ def _command(arguments: argparse.Namespace) -> int:
     if session is not None:
         _tell_end(session, as_json=arguments.json)
     return 0 if interrupted or (session is not None and session.enough) else 1
+
+
+def read_sentences(path: Path) -> tuple[str, ...]:
+    """One a line; empty lines are left out. Raises :class:`ConfigError` for a file without any, or that is no text."""
+    try:
+        lines = [printable(line.strip()) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError("cannot be read as text", where=str(path), received=error) from error
+    found = tuple(line for line in lines if line)
+    if not found or max(map(len, found)) > LONGEST_SENTENCE:
+        raise ConfigError("not a list of sentences", where=str(path), received=f"{len(found)} lines",
+                          allowed=f"one sentence a line, each of at most {LONGEST_SENTENCE} characters")  # fmt: skip
+    return found
 
 
 def _whom(arguments: argparse.Namespace) -> tuple[Role, str]:
@@ -166,6 +189,8 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("--room", action="store_true", help="the background of the door, while nobody speaks")
     parser.add_argument("--seconds", type=float, default=None,
                         help="of net speech for today (default: 60; 30 for others and strangers)")  # fmt: skip
+    parser.add_argument("--sentences", type=Path, default=None, metavar="FILE",
+                        help="what to say, one sentence a line, in your language (default: English ones)")  # fmt: skip
     add_arguments(parser)
     parser.add_argument("--state-dir", type=Path, default=None,
                         help="the daemon's state directory (default: systemd's)")  # fmt: skip

@@ -241,6 +241,21 @@ def test_the_command_records_from_a_file_and_tells_the_next_step(
     assert cli.main(["record", "Anna", "--wav", str(ANNA), *where]) == 1, "the file ended before there was enough"
 
 
+def test_a_household_may_bring_sentences_in_its_own_language(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ears, "open_ears", lambda each, hold: ears.simulated(each.wav, ManualClock(wall_start=ONE)))
+    own = tmp_path / "sentences.txt"
+    own.write_text("Ich habe meinen Schlüssel vergessen.\n\nMachst du bitte auf?\n")
+    record = ["record", "Anna", "--simulate", "--wav", str(ANNA), "--state-dir", str(tmp_path), "--sentences", str(own)]
+    assert cli.main(record) == 1
+    said = capsys.readouterr().out
+    assert said.index("Ich habe meinen Schlüssel vergessen.") < said.index("Machst du bitte auf?")
+    for bad in (b"", b"\n \n", b"\xff\xfe", b"x" * 301):
+        own.write_bytes(bad)
+        assert cli.main(record) == 78
+
+
 @pytest.mark.parametrize("arguments", [[], ["Anna", "--room"], ["--others", "A", "--strangers", "B"]])
 def test_whom_to_record_must_be_clear(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["record", *arguments, "--state-dir", str(tmp_path), "--simulate"]) == 78

@@ -31,11 +31,11 @@ def facts(told: Mapping[str, Any], seen: Sighting, *, reachable: bool, celsius: 
         rows.append(Fact(name="Held", value="yes: somebody is being recorded, no voice opens the door"))
     if seen.status is not None and seen.status.bundle:
         status = seen.status
-        rows.append(Fact(name="Bundle", value=f"{status.bundle} #{status.sequence}, since {status.loaded_at}"))
+        rows.append(Fact(name="Bundle", value=f"{status.bundle} #{status.sequence}, since {_at(status.loaded_at)}"))
         last = status.last_reload
         if last.count:
             verdict = "accepted" if last.ok else f"refused: {last.reason}"
-            rows.append(Fact(name="Last reload", value=f"{verdict} ({last.at})", well=last.ok))
+            rows.append(Fact(name="Last reload", value=f"{verdict} ({_at(last.at)})", well=last.ok))
     if listening:
         rows.append(Fact(name="Running for", value=_for(float(told.get("uptime_seconds", 0.0)))))
         rows.append(Fact(name="Memory", value=f"{int(told.get('memory_bytes', 0)) / 1e6:.0f} MB"))
@@ -59,6 +59,11 @@ def _away(seen: Sighting, reachable: bool) -> str:
         return f"away: {seen.problem}"
     state = seen.status.state if seen.status is not None else "unknown"
     return f"not listening ({state})" if reachable else f"away (its last word was: {state})"
+
+
+def _at(time: str) -> str:
+    """An ISO time for a person, of the door's calendar."""
+    return time[:16].replace("T", " ")
 
 
 def _for(seconds: float) -> str:

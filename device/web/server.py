@@ -23,17 +23,18 @@ MOST_BODY_BYTES, MOST_HEADER_BYTES = 16 << 10, 32 << 10
 
 class PageServer:
     """Listens once it is made, answers from :meth:`start` until :meth:`close`. ``port`` is the one in use. A server
-    without visitors wakes every ``look_seconds``.
+    without visitors wakes every ``look_seconds``; at its end, pages in progress have ``close_seconds``.
 
     Raises :class:`ConfigError` for a certificate that cannot be used, :class:`StateError` for an address that cannot
     be listened at, :class:`RuntimeMissingError` without the libraries.
     """
 
-    def __init__(self, config: WebConfig, application: Application, *, look_seconds: float = 0.5) -> None:
+    def __init__(self, config: WebConfig, application: Application, *, look_seconds: float = 0.5,
+                 close_seconds: float = CLOSE_SECONDS) -> None:  # fmt: skip
         wsgi = load("cheroot.wsgi")
         self._server: Any = wsgi.Server(
             (config.host, config.port), application, numthreads=THREADS, max=THREADS, server_name="voicelatch",
-            timeout=PATIENCE_SECONDS, shutdown_timeout=CLOSE_SECONDS,
+            timeout=PATIENCE_SECONDS, shutdown_timeout=close_seconds,
         )  # fmt: skip
         self._server.max_request_body_size = MOST_BODY_BYTES
         self._server.max_request_header_size = MOST_HEADER_BYTES
@@ -54,7 +55,7 @@ class PageServer:
         self._thread.start()
 
     def close(self) -> None:
-        """Wait for pages in progress a few seconds. Streams must have been ended before."""
+        """Wait for pages in progress. Streams must have been ended before."""
         self._server.stop()
         if self._thread.is_alive():
             self._thread.join(CLOSE_SECONDS)

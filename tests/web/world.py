@@ -58,7 +58,7 @@ class World:
             look=lambda: self.seen, clock=self.clock, secure=False,
         ))  # fmt: skip
         self.server = PageServer(
-            WebConfig(enabled=True, port=0), Fence(site.application, ["door.lan"]), look_seconds=0.02
+            WebConfig(enabled=True, port=0), Fence(site.application, ["door.lan"]), look_seconds=0.02, close_seconds=0.2
         )
         self.server.start()
         self.address = f"http://127.0.0.1:{self.server.port}"

@@ -12,7 +12,7 @@ function say(id, text) {
 
 function level(told) {
   at("level").value = told.level_dbfs;
-  at("level-text").textContent = `${told.level_dbfs.toFixed(0)} dBFS`;
+  at("level-text").textContent = `${told.level_dbfs.toFixed(0).replace("-", "−")} dBFS`;
   at("clip").value = told.clip_seconds;
   at("clip-text").textContent = `${told.clip_seconds.toFixed(1)} s`;
   say("speech", (told.speech ? "Somebody speaks." : "Nobody speaks.") + (told.clipped ? " Too loud: the sound is clipped." : ""));

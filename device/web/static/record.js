@@ -14,7 +14,7 @@ function prompt(told) {
   say("hint", background ? "Nobody speaks; the door does what it does." : `${told.manner}: ${told.hint}`);
   say("sentence", background ? "" : told.text);
   at("level").value = told.level_dbfs;
-  at("level-text").textContent = told.clipped ? "too loud" : `${told.level_dbfs.toFixed(0)} dBFS`;
+  at("level-text").textContent = told.clipped ? "too loud" : `${told.level_dbfs.toFixed(0).replace("-", "−")} dBFS`;
   at("today").value = told.today_seconds / told.target_seconds;
   at("today-text").textContent = `${told.today_seconds.toFixed(0)} of ${told.target_seconds.toFixed(0)} s`;
   say("said", told.said || (told.speaking ? "Recording …" : "Waiting for a voice …"));

@@ -282,6 +282,31 @@ def test_somebody_is_recorded_through_the_running_daemon_and_no_voice_opens_mean
     house.shut_after(house.visit())
 
 
+def test_the_event_log_is_read_beside_the_daemon_is_whole_after_its_death_and_belongs_to_it_alone(house: House) -> None:
+    house.rest()
+    pid = house.machine.main_pid(DAEMON)
+    house.shut_after(house.visit())
+    as_daemon = "setpriv --reuid=voicelatch --regid=voicelatch --init-groups"
+
+    def events(asked: str, whoever: str = as_daemon) -> str:
+        command = f"cd /opt/voicelatch && {whoever} {PYTHON} -m device events {asked} --config {CONFIG}"
+        return house.machine.run("bash", "-c", command)
+
+    assert "relay_on" in events("list --kind relay_on --person Anna --last 1")
+    os.kill(pid, signal.SIGKILL)
+    house.listening(other_than=pid)
+    # Root, who reads too, leaves nothing that the daemon could not go on with.
+    assert "whole: " in events("verify", whoever="")
+    house.rest()
+    assert "started" in events("list --kind started --last 1", whoever="")
+    assert "whole: " in events("verify")
+    folder = house.machine.run("bash", "-c", "stat -c '%n %U %a' /var/lib/voicelatch/events.db*")
+    assert {line.split(" ", 1)[1] for line in folder.splitlines() if ".head" not in line} == {"voicelatch 600"}
+    assert "cannot be written" not in house.machine.run("journalctl", "--no-pager", "-u", DAEMON)
+    assert "0.2 to 10" in house.machine.run("bash", "-c", f"cd /opt/voicelatch && {PYTHON} -m device config explain "
+                                            "relay.open_seconds")  # fmt: skip
+
+
 def test_a_configuration_that_is_mended_brings_the_door_back_by_itself(house: House) -> None:
     house.machine.run("sed", "-i", "s/^pin = 17/pin = 177/", CONFIG)
     house.machine.run("systemctl", "restart", "--no-block", GUARDIAN, DAEMON)

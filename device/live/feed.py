@@ -76,6 +76,7 @@ class LiveFeed:
         self.watched = False
         self.held = False
         self.lost = 0
+        self._sound_lost = False
 
     def connect(self, wake: Callable[[], None] | None) -> None:
         """A server takes what is told from now on, woken by ``wake``; None: nobody does any more."""
@@ -90,8 +91,13 @@ class LiveFeed:
             return
         if len(self._waiting) >= self._most_waiting:
             self.lost += 1
+            self._sound_lost |= isinstance(item, Heard | SoundLost)
             return
         try:
+            if self._sound_lost:
+                # Whoever records must not take what is before and after for one stretch of sound.
+                self._waiting.append(SoundLost())
+                self._sound_lost = False
             self._waiting.append(item)
             wake()
         except Exception as error:  # whatever it was, the door goes on

@@ -72,6 +72,25 @@ def test_sound_that_the_daemon_lost_is_a_gap(daemon: Daemon) -> None:
     microphone.close()
 
 
+def test_sound_that_found_the_feed_full_is_a_gap_for_whoever_records() -> None:
+    feed, clock = LiveFeed(most_waiting=3), ManualClock()
+    feed.connect(lambda: None)
+
+    def says(value: int) -> None:
+        frame = Frame(np.full(320, value, dtype=np.int16), clock.monotonic_seconds())
+        feed.tell(Heard(frame=frame, speech=True, clip_seconds=0.0, age_seconds=0.0))
+
+    for value in range(5):
+        says(value)
+    taken = [feed.take() for _ in range(3)]
+    says(5)
+    taken += [feed.take(), feed.take(), feed.take()]
+    assert [int(each.frame.samples[0]) if isinstance(each, Heard) else each for each in taken] == [
+        0, 1, 2, SoundLost(), 5, None
+    ]  # fmt: skip
+    assert feed.lost == 2
+
+
 def test_a_frame_that_never_came_is_a_gap(daemon: Daemon) -> None:
     microphone = LiveMicrophone(daemon.path, clock=daemon.clock, hold=False)
     daemon.says(1)

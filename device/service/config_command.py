@@ -13,6 +13,7 @@ from typing import Any
 
 from device.service.config import Config, read_config
 from device.service.config_guide import KeyGuide, as_toml, find, guide, tables
+from device.service.where import DEFAULT_CONFIG
 
 EXIT_CODES = "Exit codes: 0 done, 2 wrong command line, 78 wrong configuration or no such key."
 # A path to a secret is none.
@@ -108,13 +109,12 @@ def add_parser(commands: Any, check: Callable[[argparse.Namespace], int]) -> arg
 
     explain = add("explain", _explain, "What a key means, what it may hold, and its default.", "explain relay.pin")
     explain.add_argument("key", nargs="?", default="", help="such as relay.pin, or a table; without: all names")
-    file = "--config /etc/voicelatch/voicelatch.toml"
-    show = add("show", _show, "The configuration as it is read, as TOML.", f"show --effective {file}")
+    show = add("show", _show, "The configuration as it is read, as TOML.", "show --effective")
     show.add_argument("--effective", action="store_true", help="every value in force, not only what differs")
-    checker = add("check", check, "The same as `check --config FILE`.", f"check {file}")
+    checker = add("check", check, "The same as `check --config FILE`.", "check")
     checker.add_argument("--simulate", action="store_true", help="leave microphone and relay out")
     checker.add_argument("--as-service", action="store_true", help="in the daemon's own sandbox, as its own user")
     checker.set_defaults(bundle=None)
     for made in (show, checker):
-        made.add_argument("--config", type=Path, required=True, help="a TOML file; see systemd/voicelatch.toml")
+        made.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help=f"a TOML file ({DEFAULT_CONFIG})")
     return parser

@@ -13,9 +13,8 @@ from device.live.server import SOCKET
 from device.ports import Clock, Microphone
 from device.service.config import read_config
 from device.service.status import DEFAULT_FOLDER, look, runtime_folder
+from device.service.where import DEFAULT_CONFIG
 
-# Where install.sh puts it: who stands at the door does not want to type it.
-DEFAULT_CONFIG = Path("/etc/voicelatch/voicelatch.toml")
 STOP = "run it as root or as the daemon's user; or stop the daemon: sudo systemctl stop voicelatch, afterwards start"
 
 

@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from device.errors import ConfigError
 from device.service.event_reader import StoredEvent
 from device.service.explain import Told
+from device.terminal.bars import printable
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-IN_A_LINE = ("outcome", "resident", "evidence", "reason", "open_seconds", "lost_seconds", "count")
+IN_A_LINE = ("resident", "open_seconds", "lost_seconds", "speech_seconds", "count", "lines", "error", "reason")
 CSV_COLUMNS = ("n", "time", "kind", "outcome", "resident", "evidence", "open_llr", "clips", "speech_seconds",
                "level_dbfs", "reason", "kept_clip")  # fmt: skip
 
@@ -37,9 +38,17 @@ def parse_time(text: str, now: datetime, *, where: str = "--since") -> datetime:
 
 
 def in_a_line(told: Told) -> str:
-    """The event for a person: number, time, kind, and what matters most."""
-    shown = " ".join(f"{key}={told[key]}" for key in IN_A_LINE if key in told)
-    return f"{told.get('n', '?'):>6}  {str(told.get('time', ''))[:19]}  {told.get('kind', '?')!s:22s} {shown}"
+    """The event for a person: number, time, what it is, and what matters most. The reason of a decision names whom the
+    door took the voice for, and by how much."""
+    what = str(told.get("kind", "?"))
+    if what == "decision":
+        what = str(told.get("outcome", "?")).replace("_", " ")
+        who, rest = str(told.get("resident") or ""), str(told.get("reason", ""))
+        rest = rest if who in rest else f"nearest {who}: {rest}"
+    else:
+        rest = ", ".join(f"{key.replace('_', ' ')} {told[key]}" for key in IN_A_LINE if told.get(key) not in (None, ""))
+    time = str(told.get("time", ""))[:19].replace("T", " ")
+    return printable(f"{told.get('n', '?'):>6}  {time}  {what:14s} {' '.join(rest.split())}".rstrip())
 
 
 def as_csv(events: Iterable[StoredEvent]) -> str:

@@ -18,14 +18,13 @@ from device.service.event_reader import EVERYTHING, EventReader, StoredEvent, Wa
 from device.service.event_views import as_csv, as_json, in_a_line, parse_time
 from device.service.explain import explain, find_decision
 from device.service.review_command import add_parser as add_review
-from device.service.where import events_path, state_or_default
+from device.service.where import DEFAULT_CONFIG, events_path, state_or_default
 from device.settings import LARGEST
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 verify found a problem, 2 wrong command line, 66 no such log or event, 73 cannot read, "
     "78 wrong configuration or time."
 )
-CONFIG = "--config /etc/voicelatch/voicelatch.toml"
 FOLLOW_SECONDS = 0.5
 
 
@@ -168,15 +167,16 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "events",
         help=text,
         description=text,
-        epilog=f"Example: python -m device events why 57 {CONFIG}. {EXIT_CODES}",
+        epilog=f"Example: python -m device events why 57. {EXIT_CODES}",
     )
     what = parser.add_subparsers(dest="what", required=True)
 
     def add(name: str, action: Callable[[argparse.Namespace], int], told: str, example: str) -> argparse.ArgumentParser:
         made: argparse.ArgumentParser = what.add_parser(
-            name, help=told, description=told, epilog=f"Example: python -m device events {example} {CONFIG}"
+            name, help=told, description=told, epilog=f"Example: python -m device events {example}"
         )
-        made.add_argument("--config", type=Path, required=True, help="the daemon's configuration")
+        made.add_argument("--config", type=Path, default=DEFAULT_CONFIG,
+                          help=f"the daemon's configuration (default: {DEFAULT_CONFIG})")  # fmt: skip
         made.add_argument("--state-dir", type=Path, default=None,
                           help="the daemon's state directory (default: systemd's)")  # fmt: skip
         made.set_defaults(action=action)

@@ -16,6 +16,7 @@ from device.service.kept_clips import KeptClip, Label, clip_path, delete_clip, l
 from device.service.where import state_or_default
 from device.sound.pcm import Samples
 from device.sound.wavfile import read_wav
+from device.terminal.bars import printable
 
 HELP = (
     "  number: that resident   s: a stranger   s NAME: a stranger you know   p: again   k: skip   d: delete   q: quit"
@@ -54,7 +55,7 @@ def _one(
     now: Callable[[], datetime],
 ) -> str:
     """What became of one clip: ``labelled``, ``skipped``, ``deleted``; or ``quit``."""
-    shown = "   ".join(f"{place} {name}" for place, name in enumerate(people, start=1))
+    shown = "   ".join(f"{place} {printable(name)}" for place, name in enumerate(people, start=1))
     _play(state, clip, player)
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Where the daemon's files are: the state directory, and the event log in it."""
+"""Where the daemon's files are: its configuration, the state directory, and the event log in it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from device.service.config import EventsConfig
 from device.service.trust import DEFAULT_STATE, state_folder
 
 EVENTS = "events.db"
+# Where install.sh puts it: who stands at the door does not want to type it.
+DEFAULT_CONFIG = Path("/etc/voicelatch/voicelatch.toml")
 
 
 def state_or_default(asked: Path | None) -> Path:

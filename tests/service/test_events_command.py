@@ -1,7 +1,9 @@
 """events list, verify and why; and what a decision's event tells."""
 
+import csv
 import json
 import shutil
+import stat
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -12,7 +14,7 @@ from device.errors import ConfigError
 from device.ports import Event
 from device.service import cli
 from device.service.event_reader import EventReader, Wanted
-from device.service.event_views import parse_time
+from device.service.event_views import as_csv, in_a_line, parse_time
 from device.service.events_command import follow
 from device.service.explain import explain, find_decision
 from device.simulated.events import RecordedEvents
@@ -49,6 +51,67 @@ def test_a_list_is_one_line_an_event_and_can_be_narrowed(evening: Path, capsys: 
     assert [json.loads(line)["outcome"] for line in said.splitlines()] == ["open", "refuse"]
     assert run(capsys, "list", "--config", evening, "--since", "1h")[1] == ""
     assert "relay_on" in run(capsys, "list", "--config", evening, "--since", "2026-01-01T17:59+00:00")[1]
+
+
+def test_a_list_can_be_narrowed_by_person_outcome_both_ends_of_time_and_number(
+    evening: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def numbers(*filters: object) -> list[int]:
+        code, said = run(capsys, "list", "--config", evening, "--json", *filters)
+        assert code == 0
+        return [json.loads(line)["n"] for line in said.splitlines()]
+
+    everything = numbers()
+    decisions = numbers("--kind", "decision")
+    assert len(decisions) == 2
+    assert numbers("--outcome", "open") == decisions[:1]
+    assert numbers("--kind", "decision", "--person", "Anna", "--last", 1) == decisions[1:]
+    assert numbers("--person", "Nobody") == []
+    assert numbers("--last", 3) == everything[-3:]
+    assert numbers("--until", "2026-01-01T17:59+00:00") == []
+    assert numbers("--until", "2099-01-01", "--since", "2020-01-01") == everything
+    with pytest.raises(SystemExit):
+        cli.main(["events", "list", "--config", str(evening), "--last", "0"])
+
+
+def test_a_line_for_people_says_what_was_decided_and_holds_no_surprise_for_a_terminal(
+    evening: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = run(capsys, "list", "--config", evening, "--kind", "decision")[1].splitlines()
+    assert "  open           sounds like Anna" in said[0]
+    assert "  refuse         like no resident: best is Anna" in said[1]
+    undecided = in_a_line({"kind": "decision", "outcome": "say_more", "resident": "Anna", "reason": "undecided"})
+    assert undecided.endswith("say more       nearest Anna: undecided")
+    told = in_a_line({"n": 7, "time": "2026-01-01T18:00:00.123+00:00", "kind": "fault", "reason": "a\n  b\x1b[2J"})
+    assert told.isprintable()
+    assert told.startswith("     7  2026-01-01 18:00:00  fault          reason a b")
+
+
+def test_events_are_exported_for_a_spreadsheet_and_for_programs(
+    evening: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, said = run(capsys, "export", "--config", evening, "--csv", tmp_path / "door.csv", "--kind", "decision")
+    assert (code, "2 events written" in said) == (0, True)
+    assert stat.S_IMODE((tmp_path / "door.csv").stat().st_mode) == 0o600
+    with (tmp_path / "door.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["outcome"], row["resident"]) for row in rows] == [("open", "Anna"), ("refuse", "Anna")]
+    assert json.loads(rows[0]["details"])["bundle_sequence"] == 3
+    assert run(capsys, "export", "--config", evening, "--json", tmp_path / "door.json")[0] == 0
+    listed = run(capsys, "list", "--config", evening, "--json")[1].splitlines()
+    assert json.loads((tmp_path / "door.json").read_text()) == [json.loads(line) for line in listed]
+    assert run(capsys, "export", "--config", evening, "--csv", "-", "--last", 1)[1].count("\n") == 2
+    code, said = run(capsys, "export", "--config", evening, "--csv", tmp_path / "absent" / "door.csv")
+    assert (code, "cannot be written" in said) == (73, True)
+
+
+def test_a_name_that_a_spreadsheet_would_take_for_a_formula_is_a_text_there(tmp_path: Path) -> None:
+    log = sink(tmp_path / "e")
+    log.record(Event(kind="relay_on", at_seconds=0.0, wall_time=datetime(2026, 1, 2, tzinfo=UTC),
+                     details={"resident": "=1+1", "evidence": -2.5}))  # fmt: skip
+    with EventReader(tmp_path / "e") as reader:
+        (row,) = csv.DictReader(as_csv(reader.all()).splitlines())
+    assert (row["resident"], row["evidence"]) == ("'=1+1", "-2.5")
 
 
 def test_verify_leaves_with_0_or_1_and_names_the_line(evening: Path, capsys: pytest.CaptureFixture[str]) -> None:

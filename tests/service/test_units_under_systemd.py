@@ -28,8 +28,9 @@ PYTHON, CONFIG = "/opt/voicelatch/.venv/bin/python", "/etc/voicelatch/voicelatch
 INTERPRETER = f"/srv/python/bin/python{sys.version_info.major}.{sys.version_info.minor}"
 SOUND = ("PYTHONPATH=/srv/checkout/tests/benches/systemd_sound", "VOICELATCH_TEST_SOUND=/srv/shared")
 SCRIPT = ("bash", "/srv/checkout/systemd/install.sh")
-INSTALL = ("env", f"PYTHON={INTERPRETER}", *SOUND, *SCRIPT, "--offline", "--listen", "1", "--with", "metrics")
+INSTALL = ("env", f"PYTHON={INTERPRETER}", *SOUND, *SCRIPT, "--offline", "--listen", "1", "--with", "metrics,web")
 GATEWAY = "voicelatch-gateway.service"
+PAGE = "voicelatch-web.service"
 SCRAPE = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9464/metrics', timeout=5).read().decode())"
 LISTEN = ("import sys; sys.path.insert(0, '/opt/voicelatch'); from pathlib import Path; "
           "from device.live.reader import LiveReader; "
@@ -148,6 +149,56 @@ def test_the_pin_is_claimed_at_its_idle_level_and_both_units_run_as_users_of_the
     users = [house.machine.run("stat", "-c", "%U", f"/proc/{house.machine.show(each, 'MainPID')['MainPID']}").strip()
              for each in (GUARDIAN, DAEMON)]  # fmt: skip
     assert users == ["voicelatch-guardian", "voicelatch"]
+
+
+def test_somebody_is_recorded_through_the_page_and_the_door_stays_shut_meanwhile(house: House) -> None:
+    machine = house.machine
+    assert machine.show(PAGE, "ActiveState", "UnitFileState") == {
+        "ActiveState": "inactive",
+        "UnitFileState": "disabled",
+    }
+    machine.run(PYTHON, "-c", UP)
+    door = machine.main_pid(DAEMON)
+    password = ("cd /opt/voicelatch && echo correct horse battery | setpriv --reuid voicelatch --clear-groups "
+                f"{PYTHON} -m device web password --stdin --state-dir /var/lib/voicelatch")  # fmt: skip
+    machine.run("bash", "-c", password)
+    machine.run("sed", "-i", "/^\\[web\\]/,/^enabled/s/^enabled = false/enabled = true/", CONFIG)
+    machine.run("systemctl", "start", PAGE)
+
+    def page(*asked: str) -> str:
+        return machine.run(PYTHON, "/srv/checkout/tests/benches/page_client.py", "/srv/shared/jar", *asked)
+
+    def page_says(path: str, text: str) -> None:
+        end = time.monotonic() + 60.0
+        while text not in (told := page("GET", path)):
+            assert time.monotonic() < end, f"{told}\n{machine.told()}"
+            time.sleep(0.2)
+
+    try:
+        machine.until(PAGE, ActiveState="active", SubState="running")
+        page("POST", "/login", "password=correct horse battery")
+        page_says("/health", "listening")
+        page_says("/events?show=all", "The door began to listen.")
+        page_says("/clips", "No clip waits for a label.")
+        begun = time.monotonic()
+        page("POST", "/record/start", "role=allowed", "person=Anna")
+        page_says("/health", "somebody is being recorded")
+        house.say("anna.wav")
+        # The door has judged her meanwhile, and does not say "open".
+        page_says("/events", "somebody was recording sentences at it")
+        page("POST", "/record/stop")
+        page_says("/record", "Kept 1 takes, refused 0")
+        assert OPEN not in {level for _, level in house.edges_since(begun)}, "the door opened while it was held"
+        kept = machine.run("find", "/var/lib/voicelatch/recordings/allowed/Anna", "-name", "*.wav", "-printf", "%u %m")
+        assert kept == "voicelatch 600"
+        assert machine.main_pid(DAEMON) == door
+        within = ("nsenter", "--mount", "--root", "--target", machine.show(PAGE, "MainPID")["MainPID"])
+        assert machine.run(*within, "ls", "-A", "/run/voicelatch-guardian") == "", "the page sees the guardian's socket"
+        for path in ("/var/lib/voicelatch/accepted.json", CONFIG, "/opt/voicelatch/models/current"):
+            assert "Read-only file system" in machine.run(*within, "touch", path, check=False)
+    finally:
+        machine.run("systemctl", "stop", PAGE)
+    house.rest()
 
 
 def test_the_gateway_is_off_until_it_is_configured_and_its_death_does_not_reach_the_door(house: House) -> None:

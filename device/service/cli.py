@@ -104,6 +104,7 @@ def _simulated(wavs: Sequence[Path], clock: Clock) -> tuple[Microphone, Relay]:
 def _check(arguments: argparse.Namespace) -> int:
     from device.service.as_service import check_as_service
     from device.service.check import check_all, check_bundle
+    from device.service.status import DEFAULT_FOLDER, look
 
     if arguments.as_service and (arguments.config is None or arguments.simulate):
         raise ConfigError("the service checks its configuration and its hardware", where="--as-service",
@@ -119,6 +120,11 @@ def _check(arguments: argparse.Namespace) -> int:
     else:
         for each in findings:
             print(f"{'ok    ' if each.ok else 'FAILED'} {each.part}: {each.text}")
+    deaf = any(each.part == "microphone" and not each.ok for each in findings)
+    if deaf and look(DEFAULT_FOLDER).listening:
+        print(
+            "note: the daemon listens and may have the microphone to itself: stop it, check, start it", file=sys.stderr
+        )
     return max((each.exit_code for each in findings), default=0)
 
 

@@ -133,7 +133,7 @@ def _tell_end(session: Session, *, as_json: bool) -> None:
                           "today_seconds": round(session.today_seconds, 1), "percent": progress.percent,
                           "missing": left}, ensure_ascii=False))  # fmt: skip
         return
-    print(f"\nKept {session.kept} takes, refused {session.refused}; {session.today_seconds:.0f} s today, "
+    print(f"\nKept {counted(session.kept)}, refused {session.refused}; {session.today_seconds:.0f} s today, "
           f"{progress.percent} % of enough.")  # fmt: skip
     print(f"Missing yet: {left}." if left else "That is enough. Next, in the workshop: python -m training pull pi@door")
 
@@ -159,9 +159,13 @@ def status_lines(progress: Progress, *, today: str) -> list[str]:
     role = "" if progress.role in ("allowed", "noise") else f" ({progress.role})"
     lines = [f"{name + role:28.28s} [{bar(progress.enough_share, 20)}] {progress.percent:3d} %  "
              f"{progress.seconds:4.0f} s, {days}"]  # fmt: skip
-    lines += [f"    {each.name}  {each.seconds:4.0f} s in {each.takes} takes" for each in progress.days]
+    lines += [f"    {each.name}  {each.seconds:4.0f} s in {counted(each.takes)}" for each in progress.days]
     left = missing(progress, today=today)
     return [*lines, f"    missing: {left}" if left else "    enough"]
+
+
+def counted(takes: int) -> str:
+    return "1 take" if takes == 1 else f"{takes} takes"
 
 
 def status_table(progress: Progress, *, today: str) -> dict[str, object]:

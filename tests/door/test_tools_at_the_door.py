@@ -53,7 +53,7 @@ def test_what_is_said_at_the_microphone_is_recorded_and_ctrl_c_keeps_it(
         break
     out, err = tool.communicate(timeout=30)
     assert tool.returncode == 0, err
-    assert "Kept 1 takes" in out
+    assert "Kept 1 take" in out
     (kept,) = tmp_path.rglob("*.wav")
     assert 7.0 <= len(read_wav(kept)) / 16_000 <= 13.0
     again = started(microphone, "record", "Anna", "--state-dir", str(tmp_path))

@@ -13,6 +13,7 @@ from device.service import check, cli, verified
 from device.service.check import check_all
 from device.service.config import read_config
 from device.service.daemon import Hardware, build_door, reload_door
+from device.service.status import Sighting, Status
 from device.service.verified import bundle_digest
 from device.simulated.clock import ManualClock
 from device.simulated.events import RecordedEvents
@@ -106,6 +107,19 @@ def test_check_verifies_one_bundle_without_a_configuration(
     assert cli.main(["check", "--bundle", str(tmp_path / "bad")]) == 65
     assert "FAILED bundle" in capsys.readouterr().out
     assert cli.main(["check", "--bundle", str(tmp_path / "absent")]) == 65
+
+
+def test_a_microphone_that_the_daemon_has_is_said_to_be_the_daemon_s(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    busy = [check.Finding("microphone", False, "cannot be opened", 69)]
+    monkeypatch.setattr(check, "check_all", lambda _path, *, simulate: busy)
+    assert cli.main(["check", "--config", str(config)]) == 69
+    assert "stop it, check, start it" not in capsys.readouterr().err
+    serves = Sighting(status=Status(state="listening", pid=1), alive=True)
+    monkeypatch.setattr("device.service.status.look", lambda _folder: serves)
+    assert cli.main(["check", "--config", str(config)]) == 69
+    assert "stop it, check, start it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [[], ["--config", "a", "--bundle", "b"]])

@@ -236,7 +236,7 @@ def test_the_command_records_from_a_file_and_tells_the_next_step(
     where = ["--state-dir", str(tmp_path), "--simulate"]
     assert cli.main(["record", "Anna", "--wav", str(ANNA), "--seconds", "5", *where]) == 0
     said = capsys.readouterr().out
-    assert "Kept 1 takes, refused 0" in said
+    assert "Kept 1 take, refused 0" in said
     assert "60 s of speech on another day" in said
     assert cli.main(["record", "Anna", "--wav", str(ANNA), *where]) == 1, "the file ended before there was enough"
 

@@ -322,7 +322,7 @@ def test_somebody_is_recorded_through_the_running_daemon_and_no_voice_opens_mean
     house.said(told, "please say")
     house.say("anna.wav")
     house.said(told, "Missing yet")
-    assert "Kept 1 takes" in told.read_text()
+    assert "Kept 1 take" in told.read_text()
     kept = house.machine.run("bash", "-c", "stat -c '%U %a' /var/lib/voicelatch/recordings/allowed/Anna/*/01.wav")
     assert kept.strip() == "voicelatch 600"
     assert OPEN not in [each.level for each in house.chip.edges[before:]]

@@ -8,7 +8,9 @@
 # --offline: no packages, no downloads; says what is missing. --listen 0: do not listen to the microphones.
 # --with mqtt,metrics,web: gateway and page with these libraries (requirements-mqtt.txt, ...); later runs keep them.
 # Program and environment go to /opt/voicelatch, the configuration to /etc/voicelatch (yours is never overwritten), the
-# state to /var/lib/voicelatch. PYTHON names the interpreter of the environment (default: python3).
+# state to /var/lib/voicelatch. Where the configuration asks for a button the daemon's unit gets the right to hear it, in
+# voicelatch.service.d/button.conf; where it no longer does, that goes. PYTHON names the interpreter of the environment
+# (default: python3).
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -34,7 +36,7 @@ while [ $# -gt 0 ]; do
     --with) IFS=, read -ra parts <<<"${2:?--with needs mqtt, metrics or web, with commas}"; shift ;;
     --uninstall) remove=1 ;;
     --purge) purge=1 ;;
-    -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "install: unknown option $1; see --help" >&2; exit 2 ;;
   esac
   shift
@@ -172,11 +174,29 @@ PY
   say "wrote      $config"
 }
 
+# The right to the pins that a button needs, exactly while the configuration asks for one.
+button() {
+  local rights=/etc/systemd/system/voicelatch.service.d/button.conf asked
+  asked=$("$python" - "$config" <<'PY'
+import sys, tomllib
+with open(sys.argv[1], "rb") as file:
+    print(tomllib.load(file).get("button", {}).get("enabled", False) is True)
+PY
+  ) || { say "UNREADABLE $config; the daemon's right to a button stays as it is"; return; }
+  if [ "$asked" = True ]; then
+    put "$here/systemd/voicelatch.service.d/button.conf" "$rights"
+  elif [ -e "$rights" ]; then
+    rm "$rights"
+    say "removed    $rights"
+  fi
+}
+
 services() {
   local each
   [ -z "$gateway" ] || units+=(voicelatch-gateway.service)
   [ -z "$page" ] || units+=(voicelatch-web.service)
   for each in "${units[@]}"; do put "$here/systemd/$each" "/etc/systemd/system/$each"; done
+  button
   if systemd_runs; then
     systemctl daemon-reload
     # What runs already takes up the new program; the guardian's stop leaves the pin off.

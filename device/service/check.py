@@ -14,6 +14,7 @@ from device.service.config import Config, read_config
 from device.service.relays import describe
 from device.service.schedule import check_people
 from device.service.trust import trust_of
+from device.service.unit_rights import pins_within_reach
 from device.service.verified import bundle_digest
 from device.sound.pcm import Frame, level_dbfs
 from device.sound.segmenter import frames_of
@@ -64,6 +65,7 @@ def check_all(config_path: Path, *, simulate: bool) -> list[Finding]:
         findings.append(_try("schedule", lambda: _schedule(config[0], bundle[0])))
     if config and config[0].button.enabled and not simulate:
         findings.append(_try("button", lambda: _button(config[0])))
+        findings.append(_try("button's unit", pins_within_reach))
     if config and not simulate:
         findings.append(_try("microphone", lambda: _microphone(config[0])))
         findings.append(_try("relay", lambda: describe(config[0].relay)))

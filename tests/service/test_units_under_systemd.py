@@ -392,6 +392,26 @@ def test_bundles_are_writable_for_those_who_deploy_and_read_only_for_the_daemon(
     house.machine.run("rmdir", f"{models}/new")
 
 
+def test_a_button_gives_the_daemon_the_pins_for_as_long_as_it_is_asked_for(house: House) -> None:
+    bare = _groups(house, DAEMON)
+    kept = house.machine.run("cat", CONFIG)
+    asked = kept.replace("[button]", '[button]\npin_factory = "mock"', 1)
+    asked = asked.replace('pin_factory = "lgpio"\nwithin_seconds', "within_seconds")
+    house.write(CONFIG, asked.replace("enabled = false", "enabled = true", 1))
+    pid = house.machine.main_pid(DAEMON)
+    assert "wrote      /etc/systemd/system/voicelatch.service.d/button.conf" in house.machine.run(*INSTALL)
+    house.listening(other_than=pid)
+    assert _groups(house, DAEMON) == {*bare, "gpio"}
+    assert "char-gpiochip" in house.machine.run("systemctl", "show", DAEMON, "--property=DeviceAllow")
+    assert "may reach the pins" in _check(house)
+    assert "wrote" not in house.machine.run(*INSTALL)
+    house.write(CONFIG, kept)
+    pid = house.machine.main_pid(DAEMON)
+    assert "removed    /etc/systemd/system/voicelatch.service.d/button.conf" in house.machine.run(*INSTALL)
+    house.listening(other_than=pid)
+    assert _groups(house, DAEMON) == bare
+
+
 def test_neither_unit_has_a_network_capabilities_or_another_s_devices(house: House) -> None:
     for unit in (GUARDIAN, DAEMON):
         pid = house.machine.main_pid(unit)

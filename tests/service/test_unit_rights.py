@@ -1,0 +1,77 @@
+"""A button needs rights that the bare unit has not: `check` finds whether the installed unit has them."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from device.errors import ButtonError
+from device.service import check
+from device.service.unit_rights import UNIT, pins_within_reach
+from tests.conftest import ROOT
+
+DROP_IN = ROOT / "systemd/voicelatch.service.d/button.conf"
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> list[Path]:
+    """Where units are looked for: the user's folder first, with the shipped unit, then the system's."""
+    made = [tmp_path / "etc", tmp_path / "lib"]
+    for each in made:
+        each.mkdir()
+    shutil.copy(ROOT / "systemd" / UNIT, made[0])
+    return made
+
+
+def drop_in(folder: Path, name: str, text: str) -> None:
+    (folder / f"{UNIT}.d").mkdir(exist_ok=True)
+    (folder / f"{UNIT}.d" / name).write_text(text)
+
+
+def test_the_bare_unit_lacks_the_rights_and_is_told_what_to_do(folders: list[Path]) -> None:
+    with pytest.raises(ButtonError, match="install.sh") as caught:
+        pins_within_reach(folders)
+    assert "SupplementaryGroups=gpio and no DeviceAllow=char-gpiochip" in str(caught.value)
+
+
+def test_the_shipped_drop_in_gives_them(folders: list[Path]) -> None:
+    drop_in(folders[0], "button.conf", DROP_IN.read_text())
+    assert pins_within_reach(folders) == f"{UNIT} may reach the pins"
+
+
+def test_half_of_them_is_not_enough(folders: list[Path]) -> None:
+    drop_in(folders[0], "mine.conf", "[Service]\nSupplementaryGroups=gpio\n")
+    with pytest.raises(ButtonError, match="no DeviceAllow=char-gpiochip"):
+        pins_within_reach(folders)
+
+
+def test_a_later_drop_in_may_take_them_away(folders: list[Path]) -> None:
+    drop_in(folders[0], "button.conf", DROP_IN.read_text())
+    drop_in(folders[1], "z.conf", "[Service]\nDeviceAllow=\nDeviceAllow=char-alsa rw\n")
+    with pytest.raises(ButtonError, match="char-gpiochip"):
+        pins_within_reach(folders)
+
+
+def test_a_drop_in_of_the_same_name_nearer_to_the_user_hides_the_other(folders: list[Path]) -> None:
+    drop_in(folders[1], "button.conf", DROP_IN.read_text())
+    drop_in(folders[0], "button.conf", "[Service]\n")
+    with pytest.raises(ButtonError):
+        pins_within_reach(folders)
+
+
+def test_where_no_unit_is_installed_nothing_is_claimed(tmp_path: Path) -> None:
+    assert "not installed" in pins_within_reach([tmp_path])
+
+
+def test_check_reports_the_unit_beside_the_button(
+    tmp_path: Path, folders: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check, "pins_within_reach", lambda: pins_within_reach(folders))
+    config = tmp_path / "voicelatch.toml"
+    config.write_text(
+        '[relay]\npin = 17\npin_factory = "mock"\n[button]\nenabled = true\npin_factory = "mock"\n'
+        f'[model]\nbundle = "{ROOT / "models"}"\n'
+    )
+    found = {each.part: each for each in check.check_all(config, simulate=False)}
+    assert found["button"].ok
+    assert (found["button's unit"].ok, found["button's unit"].exit_code) == (False, ButtonError.exit_code)

@@ -37,7 +37,8 @@ LONGEST_SECONDS, SHORTEST_SECONDS = 7.0, 1.5
 WORDS_A_SENTENCE = 5
 # Kinds of trial that must not match, in the order of the report.
 FALSE_ALARMS = ("said again", "another sentence", "the same sentence by somebody else")
-SPEEDS = (1.005, 1.02)
+# Of recordings in the reported half. None lies on the grid that the door searches.
+SPEEDS = (0.94, 0.97, 1.005, 1.02, 1.06)
 
 Row = dict[str, str]
 Scores = dict[str, list[float]]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from device.replay.likeness import likeness
 from device.replay.memory import ReplayMemory
-from device.replay.prints import Print, PrintSpec, print_of, sound_of
+from device.replay.prints import Contrasts, Print, PrintSpec, contrasts_of, sound_of
 from device.sound.pcm import SAMPLE_RATE_HZ, Clip
 
 # Measured by ``python -m training replay-study``: on the half of the people on whom it was chosen, 1 % of second takes
@@ -35,9 +35,10 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Utterance:
-    """What was heard of the utterance in progress, as the memory's last entry holds it."""
+    """What was heard of the utterance in progress, and its print as the memory's last entry holds it."""
 
-    heard: Print
+    heard: Contrasts
+    remembered: Print
     started_at_seconds: float
 
 
@@ -55,27 +56,28 @@ class ReplayDetector:
 
         The clip alone is compared with everything, the utterance as far as it has come with everything but itself.
         """
-        heard = print_of(sound_of(clip), self.spec)
+        heard = contrasts_of(sound_of(clip), self.spec)
         others = self.memory.prints(now_seconds=now_seconds)
-        score = float(likeness(heard, others, self.spec).max(initial=0.0))
+        score = likeness(heard, others, self.spec)
         joined = self._joined(clip, heard, last=others[-1] if others else None)
         if joined is not None:
-            score = max(score, float(likeness(joined.heard, others[:-1], self.spec).max(initial=0.0)))
-        self._current = joined or _Utterance(heard, clip.started_at_seconds)
-        self.memory.add(self._current.heard, now_seconds=now_seconds, instead_of_last=joined is not None)
+            score = max(score, likeness(joined.heard, others[:-1], self.spec))
+        self._current = joined or _Utterance(heard, heard.to_print(), clip.started_at_seconds)
+        self.memory.add(self._current.remembered, now_seconds=now_seconds, instead_of_last=joined is not None)
         return Comparison(score, self.threshold, len(others))
 
     def opened(self, *, now_seconds: float) -> None:
         """The visit in progress opened the door: its prints are those worth stealing."""
         self.memory.mark_opened(since_seconds=now_seconds - VISIT_SECONDS)
 
-    def _joined(self, clip: Clip, heard: Print, *, last: Print | None) -> _Utterance | None:
+    def _joined(self, clip: Clip, heard: Contrasts, *, last: Print | None) -> _Utterance | None:
         current = self._current
-        if current is None or clip.index == 0 or current.heard is not last:
+        if current is None or clip.index == 0 or current.remembered is not last:
             return None
         away_seconds = clip.started_at_seconds - current.started_at_seconds
-        gap_frames = round(away_seconds / self.spec.frame_seconds) - current.heard.frames
+        gap_seconds = away_seconds - current.heard.seconds
         too_long = (away_seconds + len(sound_of(clip)) / SAMPLE_RATE_HZ) > JOINED_SECONDS + 1e-6
-        if too_long or not 0 <= gap_frames * self.spec.frame_seconds <= LONGEST_GAP_SECONDS:
+        if too_long or not -self.spec.frame_seconds / 2 <= gap_seconds <= LONGEST_GAP_SECONDS:
             return None
-        return _Utterance(current.heard.followed_by(heard, gap_frames=gap_frames), current.started_at_seconds)
+        both = current.heard.followed_by(heard, gap_seconds=gap_seconds)
+        return _Utterance(both, both.to_print(), current.started_at_seconds)

@@ -3,9 +3,12 @@
 The idea is Haitsma and Kalker's (A Highly Robust Audio Fingerprinting System, ISMIR 2002): keep only signs of local
 contrasts, and find the offset at which two signs agree too often for chance. Their bands are too coarse here: a person
 who says a sentence again agrees in them. What nobody repeats is the fine course of the pitch, so this print looks at
-narrow bins, in which the harmonics of a voice stand out: the contrast of a bin against its neighbours within 31 Hz,
+narrow bins, in which the harmonics of a voice stand out: the contrast of a bin against its neighbours within 73 Hz,
 over 0.4 s, every 40 ms. A level, a microphone's colour and a steady hum vanish from it; an echo and moderate noise blur
 it. A print is not audio: 2 kB for 3 s, without levels, phases, or anything above 3.5 kHz.
+
+A recording played at another speed has its details at other frequencies and at other times, all by the same factor. So
+what is heard stays a :class:`Contrasts`, from which the print of any speed can be read; what is remembered is a print.
 """
 
 from __future__ import annotations
@@ -18,9 +21,11 @@ from numpy.typing import NDArray
 from device.errors import AudioFormatError
 from device.sound.pcm import FULL_SCALE, SAMPLE_RATE_HZ, Clip, Samples
 
-Signs = NDArray[np.int8]
+Signs = NDArray[np.float32]
 # Of a frame's energy in the bins looked at: less than rounding to 16 bits adds.
 FAINTEST = 1e-4
+# The fastest at which a recording can be read: a little more than is searched.
+MOST_SPEED = 1.08
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +35,12 @@ class PrintSpec:
 
     window_samples: int = 6144
     hop_samples: int = 640
+    # What is heard is looked at more often than a print, so that any speed finds its frames.
+    dense_hop_samples: int = 320
     low_hz: float = 200.0
     high_hz: float = 3500.0
     bin_step: int = 6
-    half_width_bins: int = 12
+    half_width_bins: int = 28
     silent_below_db: float = 35.0
 
     @property
@@ -67,19 +74,54 @@ class Print:
     def frames(self) -> int:
         return len(self.sounding)
 
-    def followed_by(self, later: Print, *, gap_frames: int) -> Print:
-        """This print and a ``later`` one as one, with ``gap_frames`` frames between them that say nothing."""
-        gap = np.zeros((gap_frames, self.packed.shape[1]), np.uint8)
-        return Print(
-            np.concatenate([self.packed, gap, later.packed]),
-            np.concatenate([self.sounding, np.zeros(gap_frames, np.bool_), later.sounding]),
+    def signs(self, bins: int, *, frame_step: int = 1) -> Signs:
+        """float32 ``(frames, bins)`` of the lowest ``bins`` and every ``frame_step``-th frame: +1 and -1, and 0
+        throughout a silent frame."""
+        bits = np.unpackbits(self.packed[::frame_step, : -(-bins // 8)], axis=1, count=bins).astype(np.float32)
+        signs: Signs = (2.0 * bits - 1.0) * self.sounding[::frame_step, None]
+        return signs
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contrasts:
+    """How far each bin of the transform stands out from its neighbours, float32 ``(dense frames, bins)``; ``sounding``:
+    bool ``(dense frames,)``. Kept while an utterance lasts, never longer."""
+
+    table: NDArray[np.float32]
+    sounding: NDArray[np.bool_]
+    spec: PrintSpec
+
+    @property
+    def seconds(self) -> float:
+        """The time that the frames step through."""
+        return len(self.sounding) * self.spec.dense_hop_samples / SAMPLE_RATE_HZ
+
+    def followed_by(self, later: Contrasts, *, gap_seconds: float) -> Contrasts:
+        """These and ``later`` ones as one, with frames between them that say nothing."""
+        gap = max(0, round(gap_seconds * SAMPLE_RATE_HZ / self.spec.dense_hop_samples))
+        return Contrasts(
+            np.concatenate([self.table, np.zeros((gap, self.table.shape[1]), np.float32), later.table]),
+            np.concatenate([self.sounding, np.zeros(gap, np.bool_), later.sounding]),
+            self.spec,
         )
 
-    def signs(self, bins: int) -> Signs:
-        """int8 ``(frames, bins)``: +1 and -1, and 0 throughout a silent frame."""
-        bits = np.unpackbits(self.packed, axis=1, count=bins).astype(np.int8)
-        signs: Signs = (2 * bits - 1) * self.sounding[:, None].astype(np.int8)
-        return signs
+    def signs_at(
+        self, speed: float, bins: NDArray[np.int64], *, frame_step: int = 1
+    ) -> tuple[Signs, NDArray[np.bool_]]:
+        """The signs of a print, float32 ``(frames, len(bins))``, and which frames sound, for a recording that runs
+        ``speed`` times as fast as what it is to be compared with. Every ``frame_step``-th frame of a print only."""
+        hop = frame_step * self.spec.hop_samples / speed / self.spec.dense_hop_samples
+        frames = np.arange(0.0, len(self.sounding) - 0.5, hop).round().astype(np.int64)
+        sounding = self.sounding[frames]
+        contrast = self.table[np.ix_(frames, (bins * speed).round().astype(np.int64))]
+        # Less what stands out throughout: hum, and the room's colour.
+        contrast = contrast - contrast[sounding].sum(axis=0) / max(1, int(sounding.sum()))
+        return np.where(contrast > 0.0, np.float32(1.0), np.float32(-1.0)) * sounding[:, None], sounding
+
+    def to_print(self) -> Print:
+        """What is remembered."""
+        signs, sounding = self.signs_at(1.0, self.spec.bins)
+        return Print(np.packbits(signs > 0.0, axis=1), sounding)
 
 
 def sound_of(clip: Clip) -> Samples:
@@ -89,14 +131,15 @@ def sound_of(clip: Clip) -> Samples:
     return clip.samples[: round((clip.ended_at_seconds - clip.started_at_seconds) * SAMPLE_RATE_HZ)]
 
 
-def print_of(samples: Samples, spec: PrintSpec) -> Print:
-    """The print of int16 ``(n,)`` at 16 kHz. Shorter than one window it has no frames."""
-    bins = spec.bins
+def contrasts_of(samples: Samples, spec: PrintSpec) -> Contrasts:
+    """The contrasts of int16 ``(n,)`` at 16 kHz. Shorter than one window they have no frames."""
+    half, bins = spec.half_width_bins, spec.bins
+    highest = int(MOST_SPEED * bins[-1]) + 2
     if len(samples) < spec.window_samples:
-        return Print(np.zeros((0, -(-len(bins) // 8)), np.uint8), np.zeros(0, np.bool_))
+        return Contrasts(np.zeros((0, highest), np.float32), np.zeros(0, np.bool_), spec)
     sound = samples.astype(np.float64) / FULL_SCALE
-    frames = np.lib.stride_tricks.sliding_window_view(sound, spec.window_samples)[:: spec.hop_samples]
-    spectrum = np.fft.rfft(frames * np.hanning(spec.window_samples), axis=1)
+    frames = np.lib.stride_tricks.sliding_window_view(sound, spec.window_samples)[:: spec.dense_hop_samples]
+    spectrum = np.fft.rfft(frames * np.hanning(spec.window_samples), axis=1)[:, : highest + half]
     power = np.square(spectrum.real) + np.square(spectrum.imag)
     # Of the bins that are looked at: a constant is as silent as nothing, and rumble hides no voice.
     voiced = power[:, bins[0] : bins[-1] + 1]
@@ -104,13 +147,12 @@ def print_of(samples: Samples, spec: PrintSpec) -> Print:
     sounding = energy > max(float(energy.max()) * 10.0 ** (-spec.silent_below_db / 10.0), FAINTEST)
     # The floor keeps what is 40 dB under the mean from being compared: there is only noise.
     level = np.log(power + 1e-4 * voiced.mean() + 1e-12)
-    return Print(np.packbits(_contrast(level, bins, spec.half_width_bins) > 0.0, axis=1), sounding)
-
-
-def _contrast(level: NDArray[np.float64], bins: NDArray[np.int64], half: int) -> NDArray[np.float64]:
-    """How far each bin stands out from its neighbours, less what it does so throughout (hum, the room's colour)."""
     summed = np.cumsum(np.pad(level, ((0, 0), (1, 0))), axis=1)
-    around: NDArray[np.float64] = (summed[:, bins + half + 1] - summed[:, bins - half]) / (2 * half + 1)
-    contrast: NDArray[np.float64] = level[:, bins] - around
-    contrast -= contrast.mean(axis=0, keepdims=True)
-    return contrast
+    table = np.zeros((len(level), highest), np.float32)
+    table[:, half:] = level[:, half:highest] - (summed[:, 2 * half + 1 :] - summed[:, : -2 * half - 1]) / (2 * half + 1)
+    return Contrasts(table, sounding, spec)
+
+
+def print_of(samples: Samples, spec: PrintSpec) -> Print:
+    """The print of int16 ``(n,)`` at 16 kHz. Shorter than one window it has no frames."""
+    return contrasts_of(samples, spec).to_print()

@@ -6,7 +6,7 @@ import io
 import logging
 import os
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from device.errors import StateError
 from device.ports import Clock
 from device.replay.guard import ReplayDetector
 from device.replay.memory import ReplayMemory
+from device.replay.prints import PrintSpec
 from device.service.background import Background
 from device.service.guard_settings import ReplayConfig
 from device.sound.pcm import Clip
@@ -25,6 +26,8 @@ _LOG = logging.getLogger(__name__)
 NAME = "replay.npz"
 SAVE_EVERY_SECONDS = 30.0
 MOST_BYTES = 64_000_000
+# Prints of another form look the same and are like nothing.
+FORM = np.array(astuple(PrintSpec()), dtype=np.float64)
 
 
 def make_memory(config: ReplayConfig) -> ReplayMemory:
@@ -47,6 +50,8 @@ class ReplayFile:
             if self.path.stat().st_size > MOST_BYTES:
                 raise StateError("the replay memory is too large", where=str(self.path), allowed=f"{MOST_BYTES} bytes")
             with np.load(self.path, allow_pickle=False) as arrays:
+                if not np.array_equal(arrays["form"], FORM):
+                    raise StateError("the replay memory is of another version", where=str(self.path))
                 away_seconds = clock.wall_time().timestamp() - float(arrays["saved_at"])
                 memory.take_arrays(
                     {name: arrays[name] for name in arrays.files},
@@ -63,7 +68,7 @@ class ReplayFile:
 
         def write() -> None:
             content = io.BytesIO()
-            np.savez_compressed(content, allow_pickle=False, saved_at=saved_at, **arrays)
+            np.savez_compressed(content, allow_pickle=False, form=FORM, saved_at=saved_at, **arrays)
             fresh = self.path.with_name(f".{self.path.name}.new")
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             with open(descriptor, "wb") as file:

@@ -1,4 +1,4 @@
-"""Whether the daemon's systemd unit, as installed, may reach the GPIO pins: a button needs that, a bare unit has it not.
+"""Whether the daemon's systemd unit, as installed, may reach the GPIO pins: a button needs that.
 
 The files are read, not systemd asked: that needs no bus, and the daemon's own user may run ``check``.
 """

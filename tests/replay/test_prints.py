@@ -7,7 +7,7 @@ from scipy import signal
 from device.errors import AudioFormatError
 from device.replay.guard import THRESHOLD
 from device.replay.likeness import likeness
-from device.replay.prints import Print, PrintSpec, print_of, sound_of
+from device.replay.prints import Print, PrintSpec, contrasts_of, print_of, sound_of
 from device.sound.pcm import CLIP_SAMPLES, SAMPLE_RATE_HZ, Clip, Samples
 from device.sound.segmenter import repeat_to_clip
 
@@ -27,7 +27,13 @@ def voice(seed: int, *, seconds: float = 3.0, pitch_hz: float = 120.0) -> Sample
 
 
 def alike(heard: Samples, remembered: Samples) -> float:
-    return float(likeness(print_of(heard, SPEC), [print_of(remembered, SPEC)], SPEC)[0])
+    return likeness(contrasts_of(heard, SPEC), [print_of(remembered, SPEC)], SPEC)
+
+
+def at_speed(sound: Samples, speed: float) -> Samples:
+    """Played ``speed`` times as fast, so that its pitch is higher too."""
+    places = np.arange(0.0, len(sound) - 1, speed)
+    return np.interp(places, np.arange(len(sound)), sound).astype(np.int16)
 
 
 def noisy(sound: Samples, snr_db: float, seed: int = 99) -> Samples:
@@ -47,6 +53,31 @@ def test_a_band_and_noise_and_another_beginning_do_not_hide_a_recording() -> Non
     sections = signal.butter(2, (300, 4000), btype="bandpass", fs=SAMPLE_RATE_HZ, output="sos")
     played = noisy(signal.sosfilt(sections, sound).astype(np.int16), 15.0)
     assert alike(played[5_432 : 5_432 + CLIP_SAMPLES], noisy(sound[:CLIP_SAMPLES], 20.0, seed=3)) > THRESHOLD
+
+
+@pytest.mark.parametrize("speed", [0.94, 0.955, 0.973, 0.985, 0.995, 1.005, 1.015, 1.027, 1.045, 1.06])
+def test_another_speed_does_not_hide_a_recording(speed: float) -> None:
+    sound = voice(1, seconds=4.5)
+    sections = signal.butter(2, (300, 4000), btype="bandpass", fs=SAMPLE_RATE_HZ, output="sos")
+    played = noisy(at_speed(signal.sosfilt(sections, sound).astype(np.int16), speed), 15.0)
+    assert alike(played[5_432 : 5_432 + CLIP_SAMPLES], noisy(sound[:CLIP_SAMPLES], 20.0, seed=3)) > THRESHOLD
+
+
+def test_a_recording_at_another_speed_is_found_among_many() -> None:
+    remembered = [print_of(voice(seed), SPEC) for seed in range(20, 60)]
+    played = contrasts_of(noisy(at_speed(voice(33), 1.037), 15.0)[:CLIP_SAMPLES], SPEC)
+    assert likeness(played, remembered, SPEC) > THRESHOLD
+    assert likeness(played, [*remembered[:13], *remembered[14:]], SPEC) < THRESHOLD
+
+
+@pytest.mark.parametrize("speed", [0.85, 1.15])
+def test_far_beyond_the_speeds_that_are_searched_nothing_is_found(speed: float) -> None:
+    """Not wished for, but so it is: the README says it."""
+    assert alike(at_speed(voice(1), speed)[:CLIP_SAMPLES], voice(1)) < THRESHOLD
+
+
+def test_a_recording_whose_pitch_alone_was_raised_is_found_too() -> None:
+    assert alike(voice(1, pitch_hz=124.8), voice(1)) > THRESHOLD
 
 
 def test_other_speech_of_the_same_pitch_is_not_alike() -> None:
@@ -81,7 +112,7 @@ def test_silence_between_words_proves_nothing() -> None:
 def test_less_than_a_window_has_no_frames_and_is_like_nothing() -> None:
     assert print_of(voice(1)[:1000], SPEC).frames == 0
     assert alike(voice(1)[:1000], voice(1)) == 0.0
-    assert likeness(print_of(voice(1), SPEC), [], SPEC).shape == (0,)
+    assert likeness(contrasts_of(voice(1), SPEC), [], SPEC) == 0.0
 
 
 def test_the_filling_of_a_short_clip_is_left_out() -> None:
@@ -90,14 +121,13 @@ def test_the_filling_of_a_short_clip_is_left_out() -> None:
     assert np.array_equal(sound_of(clip), spoken)
 
 
-def test_two_prints_joined_keep_their_distance_in_time() -> None:
+def test_what_is_joined_keeps_its_distance_in_time() -> None:
     sound = voice(1, seconds=6.0)
-    first, second = print_of(sound[:CLIP_SAMPLES], SPEC), print_of(sound[CLIP_SAMPLES:], SPEC)
-    gap = CLIP_SAMPLES // SPEC.hop_samples - first.frames
-    joined = first.followed_by(second, gap_frames=gap)
-    middle = print_of(sound[24_000:72_000], SPEC)
-    found = likeness(middle, [first, second, joined], SPEC)
-    assert found[2] > 1.2 * max(found[:2])
+    first, second = contrasts_of(sound[:CLIP_SAMPLES], SPEC), contrasts_of(sound[CLIP_SAMPLES:], SPEC)
+    joined = first.followed_by(second, gap_seconds=CLIP_SAMPLES / SAMPLE_RATE_HZ - first.seconds)
+    middle = contrasts_of(sound[24_000:72_000], SPEC)
+    parts, whole = [first.to_print(), second.to_print()], [joined.to_print()]
+    assert likeness(middle, whole, SPEC) > 1.2 * likeness(middle, parts, SPEC)
 
 
 def test_a_print_of_the_wrong_form_is_refused() -> None:

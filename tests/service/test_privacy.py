@@ -6,6 +6,7 @@ import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from device.errors import ConfigError, DataError
@@ -121,6 +122,21 @@ def test_a_damaged_replay_memory_begins_anew(tmp_path: Path, content: bytes, cap
     ReplayFile(tmp_path / "replay.npz", Background()).load(memory, ManualClock())
     assert len(memory) == 0
     assert "begins anew" in caplog.text
+
+
+def test_a_replay_memory_of_an_older_program_begins_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory, background = make_memory(ReplayConfig()), Background()
+    memory.add(made(7), now_seconds=0.0)
+    monkeypatch.setattr("device.service.replay.FORM", np.array([6144.0, 12.0]))
+    ReplayFile(tmp_path / "replay.npz", background).save(memory, ManualClock())
+    background.close()
+    monkeypatch.undo()
+    later = make_memory(ReplayConfig())
+    ReplayFile(tmp_path / "replay.npz", Background()).load(later, ManualClock())
+    assert len(later) == 0
+    assert "another version" in caplog.text
 
 
 def test_the_configs_digest_changes_with_any_setting(models: Path) -> None:

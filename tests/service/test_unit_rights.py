@@ -29,7 +29,7 @@ def drop_in(folder: Path, name: str, text: str) -> None:
 
 
 def test_the_bare_unit_lacks_the_rights_and_is_told_what_to_do(folders: list[Path]) -> None:
-    with pytest.raises(ButtonError, match="install.sh") as caught:
+    with pytest.raises(ButtonError, match=r"install\.sh") as caught:
         pins_within_reach(folders)
     assert "SupplementaryGroups=gpio and no DeviceAllow=char-gpiochip" in str(caught.value)
 

@@ -109,29 +109,37 @@ def read_head(path: Path) -> Head | None:
 def write_head(path: Path, head: Head, *, durably: bool) -> None:
     """Write the head; ``durably`` waits until it is on the disk.
 
-    Else it is written over where it stands, within one sector: a new file in its place would make the disk write at
-    once, with every event, and wear out an SD card.
+    It is written over where it stands, within one sector: a new file in its place would make the disk write at once,
+    with every event, and wear out an SD card. The first one is on the disk before it is called so.
     """
     content = (dump({"n": head.n, "hash": head.hash, "first": head.first}).ljust(HEAD_BYTES - 1) + "\n").encode()
-    if not durably and _write_over(path, content):
+    if _write_over(path, content, durably=durably):
         return
     fresh = path.with_name(f"{path.name}.new")
     with fresh.open("wb") as file:
         file.write(content)
-        if durably:
-            file.flush()
-            os.fsync(file.fileno())
+        file.flush()
+        os.fsync(file.fileno())
     give_to_owner_of_folder(fresh)
     os.replace(fresh, path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
-def _write_over(path: Path, content: bytes) -> bool:
+def _write_over(path: Path, content: bytes, *, durably: bool) -> bool:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
-        return os.fstat(descriptor).st_size == len(content) and os.write(descriptor, content) == len(content)
+        if os.fstat(descriptor).st_size != len(content) or os.write(descriptor, content) != len(content):
+            return False
+        if durably:
+            os.fsync(descriptor)
+        return True
     finally:
         os.close(descriptor)
 

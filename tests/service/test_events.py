@@ -256,10 +256,10 @@ def test_a_log_that_was_deleted_under_the_daemon_is_said(tmp_path: Path) -> None
 
 
 def test_an_opening_is_on_the_disk_when_it_was_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    synced: list[int] = []
-    monkeypatch.setattr(os, "fsync", synced.append)
     log = sink(tmp_path / "e")
     log.record(spoken(1))
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
     said: list[str] = []
     assert log._database is not None
     log._database._connection.set_trace_callback(said.append)

@@ -245,11 +245,11 @@ def test_a_link_is_removed_and_not_followed(tmp_path: Path, models: Path) -> Non
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "precious").touch()
-    (tmp_path / "state" / "recordings").mkdir(parents=True)
-    (tmp_path / "state" / "recordings" / "Anna").symlink_to(outside)
+    (tmp_path / "state" / "recordings" / "allowed").mkdir(parents=True)
+    (tmp_path / "state" / "recordings" / "allowed" / "Anna").symlink_to(outside)
     forget_person("Anna", config(models), state=tmp_path / "state", events=tmp_path / "e", now=NOW)
     assert (outside / "precious").exists()
-    assert not (tmp_path / "state" / "recordings" / "Anna").is_symlink()
+    assert not (tmp_path / "state" / "recordings" / "allowed" / "Anna").is_symlink()
 
 
 def test_the_command_tells_what_it_did(tmp_path: Path, models: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -120,6 +120,22 @@ def test_the_door_s_own_decisions_are_shown_for_residents_and_strangers() -> Non
     assert observer.seen.openings >= 1
 
 
+def test_it_opens_for_nobody_and_asks_for_no_relay(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("a relay was asked for")
+
+    for name in ("make_relay", "release", "click"):
+        monkeypatch.setattr(f"device.service.relays.{name}", fail)
+    monkeypatch.setattr("device.hardware.guardian_relay.GuardianRelay.__init__", fail)
+    monkeypatch.setattr("device.hardware.relay.GpioRelay.__init__", fail)
+    monkeypatch.setattr(ears, "open_ears", lambda each, hold: ears.simulated(each.wav, ManualClock()))
+    listen = ["listen", "--simulate", "--bundle", str(ROOT / "models/demo"), "--wav", str(EVENING / "anna.wav")]
+    assert cli.main(listen) == 0
+    assert "OPENS: sounds like Anna" in capsys.readouterr().out
+
+
 def test_a_gap_is_shown_and_a_program_gets_every_event_but_the_simulated_pulses() -> None:
     _, said = listened(read_wav(EVENING / "anna.wav")[:40_000], Gap("overflow", 0.0))
     assert "sound is missing: overflow" in said

@@ -69,8 +69,9 @@ def test_the_page_has_colours_for_light_and_for_dark() -> None:
     assert "prefers-color-scheme: dark" in page()
 
 
-def test_names_of_people_cannot_change_the_page() -> None:
-    html = page(stranger="<script>alert(1)</script>")
+@pytest.mark.parametrize("begin", ["", "<td>", "<td "])
+def test_names_of_people_cannot_change_the_page(begin: str) -> None:
+    html = page(stranger=f"{begin}<script>alert(1)</script>")
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
     assert "<b>x" not in Report("<b>x", figures(), LIMITS).to_html()

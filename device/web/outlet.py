@@ -6,9 +6,11 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from device.enrolment.prompts import SENTENCES
 from device.ports import Clock, Microphone
 from device.service.config import Config
 from device.service.live_ears import LiveMicrophone
+from device.service.record_command import read_sentences
 from device.service.recordings import Shelf
 from device.service.status import look
 from device.service.where import events_path
@@ -30,7 +32,8 @@ class WebOutlet:
     """An :class:`~device.gateway.hub.Outlet`. ``socket``: the live feed's; ``state``, ``runtime``: the daemon's
     folders.
 
-    Raises :class:`~device.errors.ConfigError` where there is no password yet, and what the server raises.
+    Raises :class:`~device.errors.ConfigError` where there is no password yet or the sentences cannot be read, and what
+    the server raises.
     """
 
     def __init__(self, config: Config, *, socket: Path, state: Path, runtime: Path, clock: Clock) -> None:
@@ -43,7 +46,8 @@ class WebOutlet:
             return LiveMicrophone(socket, clock=clock, hold=True)
 
         shelf = Shelf(state)
-        self._recorder = Recorder(shelf, listen, self._broadcast.publish, clock=clock)
+        sentences = read_sentences(Path(web.sentences_file)) if web.sentences_file else SENTENCES
+        self._recorder = Recorder(shelf, listen, self._broadcast.publish, clock=clock, sentences=sentences)
         site = Site(Parts(
             entrance=Entrance(password, clock=clock), broadcast=self._broadcast, recorder=self._recorder, shelf=shelf,
             visits=Visits(events_path(config.events, state)), clips=Clips(config, state, clock),

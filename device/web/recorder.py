@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from device.enrolment.progress import GOALS, Role, missing
-from device.enrolment.prompts import Prompt
+from device.enrolment.prompts import SENTENCES, Prompt
 from device.enrolment.takes import Judged
 from device.errors import DataError, VoicelatchError
 from device.ports import Clock, Microphone
@@ -51,11 +51,13 @@ class State:
 
 
 class Recorder:
-    """``listen`` opens the door's microphone, and holds the door until that is closed."""
+    """``listen`` opens the door's microphone, and holds the door until that is closed. ``sentences``: what to say."""
 
     def __init__(
-        self, shelf: Shelf, listen: Callable[[], Microphone], publish: Callable[[Message], None], *, clock: Clock
-    ) -> None:
+        self, shelf: Shelf, listen: Callable[[], Microphone], publish: Callable[[Message], None], *, clock: Clock,
+        sentences: Sequence[str] = SENTENCES,
+    ) -> None:  # fmt: skip
+        self._sentences = sentences
         self._shelf, self._listen, self._publish, self._clock = shelf, listen, publish, clock
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -117,6 +119,7 @@ class Recorder:
             session = make_session(
                 Ears(microphone, self._clock, "the door"), self._shelf, role, person,
                 _Shown(self._publish), target_seconds=GOALS[role].seconds_a_day, now=self._clock.wall_time(),
+                sentences=self._sentences,
             )  # fmt: skip
             session.hold()
         finally:

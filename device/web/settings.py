@@ -14,6 +14,8 @@ class WebConfig:
     """A page at ``host``:``port``; its password is in ``password_file`` (empty: ``web-password`` in the state
     directory). ``names``: what browsers may call this machine, beyond localhost and addresses.
 
+    ``sentences_file``: what to say when recording, one sentence a line; empty for English ones.
+
     ``tls_cert`` and ``tls_key`` (PEM files) encrypt it. Beyond this machine it takes them, or ``plain_http``.
     """
 
@@ -25,6 +27,7 @@ class WebConfig:
     tls_cert: str = ""
     tls_key: str = ""
     plain_http: bool = False
+    sentences_file: str = ""
 
     def __post_init__(self) -> None:
         # 0 is any free port, for tests.

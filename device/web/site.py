@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from device.service.explain import explain
 from device.service.kept_clips import Label
 from device.service.recordings import Shelf
 from device.service.status import Sighting
-from device.web.broadcast import Broadcast, Message, Watcher
+from device.web.broadcast import Broadcast
 from device.web.clips import Clips
 from device.web.entrance import Entrance, same
 from device.web.fence import SAFE_METHODS
@@ -24,12 +23,12 @@ from device.web.health import facts, read_celsius
 from device.web.pages import STATIC, Pages, load
 from device.web.recorder import Recorder
 from device.web.sessions import Session
+from device.web.stream import stream
 from device.web.visits import SHOWN, Visits
 from device.web.words import line_of, outcome_in_words
 
 _LOG = logging.getLogger(__name__)
 SESSION = "voicelatch.session"
-STREAM_LOOK_SECONDS, STREAM_CHECK_SECONDS = 1.0, 5.0
 FILES = ("page.css", "live.js", "record.js", "icon.svg")
 DONE = {"labelled": "Labelled. The next refresh learns from that clip.", "deleted": "The clip was deleted."}
 ROLES: tuple[tuple[Role, str], ...] = (
@@ -113,7 +112,7 @@ class Site:
                 self._go("/login")
             raise self._bottle.HTTPError(401, "Please log in.")
         if request.method not in SAFE_METHODS:
-            token = request.get_header("X-CSRF-Token") or request.forms.getunicode("csrf") or ""
+            token = request.get_header("X-CSRF-Token") or self._forms.getunicode("csrf") or ""
             if not same(session.csrf, token):
                 raise self._bottle.HTTPError(403, "This form is too old. Go back, load the page again, and repeat it.")
         request.environ[SESSION] = session
@@ -130,9 +129,9 @@ class Site:
     def _login(self) -> str:
         request, entrance = self._request, self._parts.entrance
         cookie = request.get_cookie(self._login_cookie) or ""
-        if not entrance.is_our_form(cookie, request.forms.getunicode("csrf") or ""):
+        if not entrance.is_our_form(cookie, self._forms.getunicode("csrf") or ""):
             return self._ask_password(problem="That form was too old. Please try again.", status=403)
-        answer = entrance.enter(request.environ.get("REMOTE_ADDR", ""), request.forms.getunicode("password") or "")
+        answer = entrance.enter(request.environ.get("REMOTE_ADDR", ""), self._forms.getunicode("password") or "")
         if answer.token:
             self._set_cookie(self._cookie, answer.token)
             self._go("/")
@@ -156,22 +155,9 @@ class Site:
         if watcher is None:
             raise self._bottle.HTTPError(503, "Too many pages are open at once.")
         self._bottle.response.content_type = "text/event-stream; charset=utf-8"
-        return self._told(watcher, self._request.get_cookie(self._cookie) or "")
-
-    def _told(self, watcher: Watcher, token: str) -> Iterator[bytes]:
-        broadcast, clock = self._parts.broadcast, self._parts.clock
-        check_due_seconds = clock.monotonic_seconds() + STREAM_CHECK_SECONDS
-        try:
-            yield b": the door\n\n"
-            while not broadcast.closed:
-                message = watcher.take(wait_seconds=STREAM_LOOK_SECONDS)
-                yield b": nothing new\n\n" if message is None else as_sent(message)
-                if clock.monotonic_seconds() >= check_due_seconds:
-                    check_due_seconds = clock.monotonic_seconds() + STREAM_CHECK_SECONDS
-                    if self._parts.entrance.who(token, touch=False) is None:
-                        return
-        finally:
-            broadcast.leave(watcher)
+        token = self._request.get_cookie(self._cookie) or ""
+        return stream(watcher, self._parts.broadcast, self._parts.clock,
+                      wanted=lambda: self._parts.entrance.who(token, touch=False) is not None)  # fmt: skip
 
     def _health(self) -> str:
         last = self._parts.broadcast.last
@@ -211,7 +197,7 @@ class Site:
 
     def _label(self, name: str) -> None:
         """Buttons: a resident's name as ``resident``; or ``what`` is a stranger (perhaps with a name), or to delete."""
-        forms, clips = self._request.forms, self._parts.clips
+        forms, clips = self._forms, self._parts.clips
         resident, what = forms.getunicode("resident"), forms.getunicode("what")
         if what == "delete":
             clips.delete(name)
@@ -231,7 +217,7 @@ class Site:
                           title_of=_title_of)  # fmt: skip
 
     def _start(self) -> None:
-        forms = self._request.forms
+        forms = self._forms
         role = next((each for each in get_args(Role) if each == forms.getunicode("role")), None)
         if role is None:
             raise DataError("no such role", received=str(forms.getunicode("role"))[:40])
@@ -251,6 +237,14 @@ class Site:
     @property
     def _request(self) -> Any:
         return self._bottle.request
+
+    @property
+    def _forms(self) -> Any:
+        """What was filled in."""
+        try:
+            return self._request.forms
+        except (ValueError, OSError) as error:
+            raise self._bottle.HTTPError(400, "What was sent is no form.") from error
 
     def _show(self, name: str, title: str, **values: Any) -> str:
         session: Session = self._request.environ[SESSION]
@@ -278,11 +272,6 @@ class Site:
         answer.status, answer.body = 303, ""
         answer.set_header("Location", where)
         raise answer
-
-
-def as_sent(message: Message) -> bytes:
-    """A server-sent event named for its kind. JSON has no line breaks, so nobody's name can end it."""
-    return f"event: {message['kind']}\ndata: {json.dumps(message, default=str)}\n\n".encode()
 
 
 def _day(text: str, today: date) -> date:

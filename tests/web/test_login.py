@@ -1,6 +1,8 @@
 """Logging in over HTTP: what is sent to whom, and everything that must not be a way in."""
 
 import re
+import socket
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +39,18 @@ def test_the_password_opens_a_session_in_a_cookie_that_scripts_and_other_pages_d
     assert cookie.startswith("voicelatch=")
     for attribute in ("HttpOnly", "SameSite=strict", "Path=/"):
         assert attribute in cookie
+
+
+def test_over_tls_the_cookie_is_for_tls_alone_and_for_this_very_host(tmp_path: Path) -> None:
+    world = World(tmp_path, secure=True)
+    try:
+        browser = Browser(world)
+        assert browser.log_in().status == 303
+        assert browser.sent_cookies[-1].startswith("__Host-voicelatch=")
+        assert all("Secure" in each and "Path=/" in each and "Domain" not in each for each in browser.sent_cookies)
+        assert browser.get("/").status == 200
+    finally:
+        world.close()
 
 
 def test_a_wrong_password_opens_nothing_and_is_not_repeated_to_anybody(visitor: Browser) -> None:
@@ -163,6 +177,31 @@ def test_pages_hold_no_script_or_style_of_their_own(browser: Browser, world: Wor
     for path in ("/", "/events", "/events/1", "/clips", "/record", "/health", "/nothing"):
         page = browser.get(path).text
         assert not re.search(r"<script(?! src=)|<style|\sstyle=|\son[a-z]+=|javascript:", page), path
+
+
+HOST = b"HTTP/1.1\r\nHost: localhost\r\n"
+NO_REQUESTS = (
+    b"", b"\r\n\r\n", b"GET\r\n\r\n", b"\x16\x03\x01\x02\x00\x01", b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nHost: localhost\r\n\r\n", b"GET /%ff%00 " + HOST + b"\r\n",
+    b"POST /login " + HOST + b"Content-Length: -1\r\n\r\n",
+    b"POST /login " + HOST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"GET http://evil.example/ " + HOST + b"\r\n", b"GET /../../etc/passwd HTTP/1.0\r\n\r\n",
+    b"POST /login " + HOST + b"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 3\r\n\r\n--x",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("line", NO_REQUESTS)
+def test_what_is_no_request_is_refused_and_harms_nothing(
+    visitor: Browser, line: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_connection(("127.0.0.1", visitor.port), timeout=20.0) as raw:
+        raw.sendall(line)
+        raw.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: raw.recv(4096), b""))
+    assert answer == b"" or re.match(rb"HTTP/1\.\d (30[13]|4\d\d|505) ", answer), answer[:80]
+    assert b"root:" not in answer
+    assert visitor.get("/login").status == 200
+    assert [each for each in caplog.records if each.levelname == "ERROR"] == []
 
 
 def test_a_flood_is_cut_off(browser: Browser) -> None:

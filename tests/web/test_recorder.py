@@ -86,6 +86,13 @@ def test_sentences_are_kept_where_training_finds_them_and_the_next_is_asked_for(
     assert room.prompts[-1]["percent"] > 0
 
 
+def test_the_household_is_asked_in_its_own_language(tmp_path: Path) -> None:
+    room, own = Room(tmp_path, sentences(1)), ("Grüß Gott!", "Servus!")
+    room.recorder = Recorder(room.shelf, room.listen, room.publish, clock=room.clock, sentences=own)
+    room.record()
+    assert (room.prompts[0]["text"], room.prompts[-1]["text"]) == own
+
+
 def test_a_browser_is_told_a_few_times_a_second_and_not_of_every_frame(tmp_path: Path) -> None:
     room = Room(tmp_path, [silence(6.0)])
     room.record()

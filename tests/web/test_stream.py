@@ -9,7 +9,7 @@ from typing import Any
 
 from device.web.broadcast import MOST_BEHIND, MOST_WATCHERS, Broadcast
 from device.web.password import NAME, hash_password, write_password
-from device.web.site import STREAM_CHECK_SECONDS, as_sent
+from device.web.stream import CHECK_SECONDS, as_sent
 from device.web.words import messages_of
 from tests.web.world import Browser, World
 
@@ -89,7 +89,7 @@ def test_a_stream_ends_with_its_session(browser: Browser, world: World) -> None:
     with streams(browser, 1) as (stream,):
         stream.take("door")
         write_password(world.folder / NAME, hash_password("another battery staple"))
-        world.clock.advance(STREAM_CHECK_SECONDS)
+        world.clock.advance(CHECK_SECONDS)
         world.broadcast.publish({"kind": "level", "level_dbfs": 0.0})
         assert stream.ends()
 

@@ -40,7 +40,12 @@ class World:
     """The page, running. ``clock`` stands still unless a test moves it; ``seen`` is what the status file says."""
 
     def __init__(
-        self, folder: Path, *, listen: Callable[[], Microphone] | None = None, keep_clips: bool = True
+        self,
+        folder: Path,
+        *,
+        listen: Callable[[], Microphone] | None = None,
+        keep_clips: bool = True,
+        secure: bool = False,
     ) -> None:
         self.folder, self.clock = folder, ManualClock()
         write_password(folder / NAME, HASH)
@@ -55,7 +60,7 @@ class World:
         site = Site(Parts(
             entrance=self.entrance, broadcast=self.broadcast, recorder=self.recorder,
             shelf=self.shelf, visits=Visits(folder / "events.db"), clips=Clips(self.config, folder, self.clock),
-            look=lambda: self.seen, clock=self.clock, secure=False,
+            look=lambda: self.seen, clock=self.clock, secure=secure,
         ))  # fmt: skip
         self.server = PageServer(
             WebConfig(enabled=True, port=0), Fence(site.application, ["door.lan"]), look_seconds=0.02, close_seconds=0.2

@@ -174,7 +174,8 @@ class EventReader:
                     where=str(path),
                     next_step="without [events] path and outside systemd, events go to standard output alone",
                 )
-            self._connection, self._inode = _connect(path), inode
+            self._connection, lasts = _connect(path)
+            self._inode = inode if lasts else -1
         return self._connection
 
 
@@ -186,7 +187,8 @@ def _head(path: Path) -> Head | None:
         return read_head(path)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path) -> tuple[sqlite3.Connection, bool]:
+    """A connection, and whether it sees what is written later."""
     address = f"{path.absolute().as_uri()}?mode=ro"
     connection = connect(address, patience_seconds=5.0)
     try:
@@ -195,9 +197,9 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.close()
         if is_damage(error) or path.with_name(f"{path.name}-wal").exists():
             raise
-        # On a disk that nobody can write SQLite finds no place for its notes, and needs none.
-        connection = connect(f"{address}&immutable=1", patience_seconds=0.0)
-    return connection
+        # Where it may not write, and nobody else does just now, SQLite finds no place for its notes and needs none.
+        return connect(f"{address}&immutable=1", patience_seconds=0.0), False
+    return connection, True
 
 
 def _in_memory(old: OldLog) -> sqlite3.Connection:

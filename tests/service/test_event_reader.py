@@ -98,6 +98,28 @@ def test_reading_changes_nothing_not_even_what_a_kill_left_behind(log: Path) -> 
     assert {name: (log.parent / name).read_bytes() for name in before} == before
 
 
+def test_a_log_on_a_disk_that_cannot_be_written_is_read_and_what_is_written_later_is_seen(tmp_path: Path) -> None:
+    there, seen = tmp_path / "there", tmp_path / "seen"
+    there.mkdir()
+    seen.mkdir()
+    log = sink(there / "e")
+    log.record(spoken(1))
+    log.close()
+    try:
+        subprocess.run(["mount", "--bind", there, seen], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"nothing can be mounted here: {error}")
+    try:
+        subprocess.run(["mount", "-o", "remount,ro,bind", seen], check=True)
+        with EventReader(seen / "e") as reader:
+            assert reader.span() == (1, 1)
+            log.record(spoken(2))
+            assert reader.span() == (1, 2)
+            assert reader.verdict().problems == []
+    finally:
+        subprocess.run(["umount", "--lazy", seen], check=True)
+
+
 def test_a_file_that_is_no_log_is_one_message(tmp_path: Path) -> None:
     (tmp_path / "e").write_bytes(b"SQLite format 3\0" + bytes(4000))
     with EventReader(tmp_path / "e") as reader, pytest.raises(StateError, match="cannot be read"):

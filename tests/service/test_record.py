@@ -5,6 +5,8 @@ import io
 import json
 import os
 import stat
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -212,6 +214,15 @@ def test_status_says_who_has_how_much_over_how_many_days_and_what_is_missing(
     assert "2 days" in lines[0]
     assert any("more speech today" in line for line in lines)
     assert max(map(len, lines)) <= 79
+
+
+def test_a_terminal_that_cannot_show_a_name_is_told_it_in_other_letters(tmp_path: Path) -> None:
+    session(tmp_path, ANNA, person="Zoë")
+    command = [sys.executable, "-m", "device", "record", "status", "--state-dir", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True,
+                          check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert b"Zo\\xeb" in done.stdout
 
 
 def test_a_damaged_recording_is_named(tmp_path: Path) -> None:

@@ -229,8 +229,8 @@ class Site:
         self._go("/record")
 
     def _here(self) -> None:
-        # 410: nothing is being recorded, nobody need ask again.
-        self._bottle.response.status = 204 if self._parts.recorder.here() else 410
+        # 205: nothing is being recorded any more, the page is to be shown anew.
+        self._bottle.response.status = 204 if self._parts.recorder.here() else 205
 
     # All of them
 

@@ -163,6 +163,14 @@ def test_only_the_pages_own_files_are_given_away(browser: Browser, name: str) ->
     assert browser.get("/static/live.js").headers["Content-Type"].startswith("text/javascript")
 
 
+def test_a_page_that_shows_a_recording_is_told_when_it_is_over(browser: Browser, world: World) -> None:
+    form = {"csrf": browser.csrf()}
+    assert browser.post("/record/here", form).status == 205
+    assert browser.post("/record/start", {**form, "role": "allowed", "person": "../x"}).status == 400
+    assert browser.post("/record/start", {**form, "role": "resident", "person": "Anna"}).status == 400
+    assert not world.recorder.state.running
+
+
 def test_nothing_on_the_page_opens_the_door(browser: Browser) -> None:
     for path in ("/open", "/door", "/door/open", "/remote/open"):
         assert browser.post(path, {"csrf": browser.csrf()}).status in (404, 405)

@@ -23,7 +23,7 @@ function prompt(told) {
 function here() {
   const csrf = document.querySelector("meta[name=csrf]").content;
   fetch("/record/here", { method: "POST", headers: { "X-CSRF-Token": csrf } }).then((answer) => {
-    if (answer.status === 410) location.replace("/record");
+    if (answer.status === 205) location.replace("/record");
   }, () => say("recorder", "The connection is lost; trying again …"));
 }
 

@@ -25,7 +25,7 @@ from training.deploy.inventory import DoorSettings
 from training.deploy.pull import Listed, batches, plan, recordings_command, unpack
 from training.deploy.pull import why_not as why_refused
 from training.deploy.pull_command import add_parser, pull
-from training.deploy.remote import DoorError
+from training.deploy.remote import DoorError, Remote, UnreachableError
 
 needs_sshd = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 EVENING = ROOT / "device" / "simulated" / "evening"
@@ -164,6 +164,29 @@ def test_a_dry_run_says_what_would_come_and_brings_nothing(
     assert (into / "allowed/Anna/2026-11-23/01.wav").is_file()
     assert command("porch") == 0
     assert "nothing new" in capsys.readouterr().out
+
+
+@needs_sshd
+def test_a_connection_that_breaks_loses_nothing_that_arrived_and_the_next_pull_goes_on(
+    door: Door, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for person in ("Anna", "Bruno"):
+        Shelf(state).keep(ANNA, "allowed", person, "2026-11-23")
+    monkeypatch.setattr("training.deploy.pull.MOST_FILES", 1)
+    fetched, whole = [], Remote.fetch
+
+    def break_off(remote: Remote, script: str, *, stdin: bytes) -> bytes:
+        fetched.append(stdin)
+        if len(fetched) == 2:
+            raise UnreachableError("there is no connection", received="broken pipe")
+        return whole(remote, script, stdin=stdin)
+
+    monkeypatch.setattr(Remote, "fetch", break_off)
+    told = pull(door, tmp_path / "household", state=str(state))
+    assert (told.ok, [each.whose for each in told.arrived]) == (False, ["allowed/Anna"])
+    assert "broken pipe" in told.problem
+    again = pull(door, tmp_path / "household", state=str(state))
+    assert (again.ok, again.here, [each.whose for each in again.arrived]) == (True, 1, ["allowed/Bruno"])
 
 
 @needs_sshd

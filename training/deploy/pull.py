@@ -14,7 +14,7 @@ import json
 import os
 import shlex
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -141,26 +141,25 @@ def why_not(each: Listed) -> str:
     return "" if 0 < each.size_bytes <= LARGEST_BYTES else f"{each.size_bytes} bytes"
 
 
-def fetch(door: Door, wanted: Plan, into: Path, state: str) -> tuple[Arrived, ...]:
-    """Bring them here. What arrived before an error stays. Raises :class:`DoorError` and :class:`StateError`."""
-    seconds: dict[str, float] = {}
+def fetch(door: Door, wanted: Plan, into: Path, state: str) -> Iterator[tuple[str, float]]:
+    """Bring them here: each one's place and what it adds, in seconds, once it is there. What arrived before an error
+    stays. Raises :class:`DoorError` and :class:`StateError`."""
     for batch in batches(wanted.new):
         names = "".join(f"{each.path}\0" for each in batch.values()).encode()
         content = door.remote.fetch(recordings_command(door, "send", "--state-dir", state), stdin=names)
         for place, sound in unpack(content, batch, door.name):
             _put(into, place, sound)
-            seconds[place] = _seconds(batch[place], sound)
-    return arrived(wanted, seconds)
+            yield place, _seconds(batch[place], sound)
 
 
-def arrived(wanted: Plan, seconds: dict[str, float]) -> tuple[Arrived, ...]:
-    """By person, in order of names."""
+def by_person(new: Mapping[str, Listed], seconds: Mapping[str, float]) -> tuple[Arrived, ...]:
+    """The recordings at the places that ``seconds`` names, in order of people."""
     groups: dict[str, list[str]] = {}
-    for place, each in wanted.new.items():
-        groups.setdefault(each.whose, []).append(place)
+    for place in seconds:
+        groups.setdefault(new[place].whose, []).append(place)
     return tuple(
-        Arrived(whose=whose, files=len(places), seconds=round(sum(seconds.get(place, 0.0) for place in places), 1),
-                sessions=tuple(sorted({wanted.new[place].session for place in places})))
+        Arrived(whose=whose, files=len(places), seconds=round(sum(seconds[place] for place in places), 1),
+                sessions=tuple(sorted({new[place].session for place in places})))
         for whose, places in sorted(groups.items())
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ from device.errors import DataError, VoicelatchError
 from device.service.trust import DEFAULT_STATE
 from training.deploy.command import add_door_arguments, doors_of
 from training.deploy.door import Door
-from training.deploy.pull import NEXT_STEP, Pulled, arrived, fetch, list_door, plan
+from training.deploy.pull import NEXT_STEP, Plan, Pulled, by_person, fetch, list_door, plan
 from training.deploy.remote import DoorError, UnreachableError
 
 DEFAULT_INTO = Path("recordings/household")
@@ -21,21 +21,27 @@ NEXT = "next: python -m training run training/recipes/household.toml"
 
 
 def pull(door: Door, into: Path, *, state: str, dry_run: bool = False) -> Pulled:
-    """Everything new of one door. What fails there is told, not raised."""
+    """Everything new of one door. What fails there is told, not raised, and so is what had arrived before."""
+    wanted, came = Plan({}, 0, ()), dict[str, float]()
+    problem = ""
     try:
         wanted = plan(list_door(door, state), into)
-        came = arrived(wanted, {}) if dry_run else fetch(door, wanted, into, state)
+        if dry_run:
+            came = dict.fromkeys(wanted.new, 0.0)
+        else:
+            for place, seconds in fetch(door, wanted, into, state):
+                came[place] = seconds
     except VoicelatchError as error:
         refused_there = isinstance(error, DoorError) and not isinstance(error, UnreachableError)
         step = error.next_step or (NEXT_STEP if refused_there else "")
-        told = f"{error.what}: {error.received}" + (f" (next: {step})" if step else "")
-        return Pulled(door=door.name, problem=" ".join(told.split()))
-    return Pulled(door=door.name, arrived=came, here=wanted.here, refused=wanted.refused)
+        problem = " ".join(f"{error.what}: {error.received} {f'(next: {step})' if step else ''}".split())
+    return Pulled(door=door.name, arrived=by_person(wanted.new, came), here=wanted.here, refused=wanted.refused,
+                  problem=problem)  # fmt: skip
 
 
 def as_text(told: Pulled, *, dry_run: bool) -> list[str]:
     """One door's lines."""
-    lines = [f"{told.door}: {told.problem}"] if told.problem else []
+    lines = []
     would = "would come" if dry_run else "new"
     for each in told.arrived:
         amount = "" if dry_run else f", {each.seconds:.0f} s of {'background' if each.whose == 'noise' else 'speech'}"
@@ -44,7 +50,8 @@ def as_text(told: Pulled, *, dry_run: bool) -> list[str]:
         lines.append(f"{told.door}: nothing new")
     if told.here:
         lines.append(f"{told.door}: {told.here} were here already")
-    return lines + [f"{told.door}: REFUSED {each}" for each in told.refused]
+    lines += [f"{told.door}: REFUSED {each}" for each in told.refused]
+    return [*lines, f"{told.door}: {told.problem}"] if told.problem else lines
 
 
 def _command(arguments: argparse.Namespace) -> int:

@@ -73,6 +73,17 @@ def is_damage(error: sqlite3.Error | UnicodeDecodeError) -> bool:
     return isinstance(error, UnicodeDecodeError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
 
 
+def is_passing(error: Exception) -> bool:
+    """Whether a connection that raised ``error`` will do again when its cause is gone: the disk was full, say."""
+    if not isinstance(error, sqlite3.Error):
+        return isinstance(error, OSError)
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_READONLY,
+    )
+
+
 def damage(what: str) -> sqlite3.DatabaseError:
     """An error like SQLite's own about a file that is no good."""
     error = sqlite3.DatabaseError(what)
@@ -117,7 +128,7 @@ class EventTable:
         except FAILURES:
             self._connection.close()
             raise
-        self._inode = path.stat().st_ino
+        self._file = _identity(path)
         self._path = path
 
     def _prepare(self) -> None:
@@ -135,7 +146,7 @@ class EventTable:
     def is_current(self) -> bool:
         """Whether the path still leads to the file that was opened: SQLite would go on in a deleted one."""
         try:
-            return self._path.stat().st_ino == self._inode
+            return _identity(self._path) == self._file
         except FileNotFoundError:
             return False
 
@@ -189,6 +200,11 @@ class EventTable:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def give_to_owner_of_folder(path: Path) -> None:

@@ -9,14 +9,13 @@ import threading
 from pathlib import Path
 from typing import TextIO
 
-from device.errors import ConfigError
 from device.ports import Event
-from device.service.audit import Head, Link, dump, forge, read_head, read_link, write_head
-from device.service.event_table import FAILURES, EventTable, damage, is_damage, row_of
+from device.service.audit import Head, dump, forge, write_head
+from device.service.chain_end import chain_end
+from device.service.event_table import FAILURES, EventTable, is_damage, is_passing, row_of
 from device.service.log_files import LogFiles
 from device.service.retention import shorten
 from device.service.take_over import make_room, take_over
-from device.settings import LARGEST
 
 _LOG = logging.getLogger(__name__)
 # `forget` holds the files for a moment; nobody may hold up the door by them.
@@ -91,6 +90,8 @@ class FileEvents:
                     self._write(told, durably=_is_opening(event))
                 self._complaining = False
             except Exception as error:  # a disk, a damaged file, whatever somebody made of it: nothing reaches the door
+                if not is_passing(error):
+                    self._let_go()
                 self.lost += 1
                 self._untold += 1
                 if not self._complaining:
@@ -138,13 +139,16 @@ class FileEvents:
         return self._database
 
     def _let_go(self) -> None:
-        if self._database is not None:
-            self._database.close()
-            self._database = None
+        database, self._database = self._database, None
+        try:
+            if database is not None:
+                database.close()
+        except FAILURES as error:
+            _LOG.error("the event log cannot be closed in good order: %s", error)
 
     def _append(self, table: EventTable, told: dict[str, object], *, durably: bool) -> None:
         with table.transaction(durably=durably):
-            head, said = self._end_of(table)
+            head, said = chain_end(table.last(), self._head, self._files.head, has_excuse=bool(self._pending))
             said = [*self._pending, *said]
             if self._untold:
                 said.append({"kind": "events_lost", "count": self._untold})
@@ -163,8 +167,8 @@ class FileEvents:
         """What is too old or too much goes. Where that fails nothing is lost, and the next event tries again."""
         try:
             done = shorten(table, self._head, told, max_bytes=self._max_bytes, keep_days=self._keep_days)
-        except (OSError, *FAILURES) as error:
-            _LOG.error("the event log cannot be shortened: %s", error)
+        except Exception as error:  # the event itself is safe: nothing that is wrong with old ones may take it back
+            _LOG.error("the event log cannot be shortened: %s: %s", type(error).__name__, error)
             return
         if done is not None:
             line, head = done
@@ -179,46 +183,6 @@ class FileEvents:
         except OSError as error:
             # The line itself is safe, and a head that lags behind is no contradiction.
             _LOG.error("the head of the event log cannot be written: %s", error)
-
-    def _end_of(self, table: EventTable) -> tuple[Head, list[dict[str, object]]]:
-        """Where the chain goes on, and what has to be said about it: at the start, or after somebody else wrote."""
-        row = table.last()
-        if row is not None and not 0 < row.n < LARGEST:
-            raise damage(f"its last line has the number {row.n}")
-        link = read_link(row.text) if row is not None else None
-        good = isinstance(link, Link) and row is not None and link.n == row.n
-        if good and isinstance(link, Link) and (link.n, link.hash) == (self._head.n, self._head.hash):
-            return self._head, []
-        try:
-            remembered = read_head(self._files.head)
-        except ConfigError as error:
-            remembered, wrong = None, f"the head was damaged: {error}"
-        else:
-            wrong = "the head was missing" if remembered is None and row is not None else ""
-        said: list[dict[str, object]] = [{"kind": "chain_cut", "reason": wrong}] if wrong else []
-        first = remembered.first if remembered is not None else self._head.first
-        if row is None:
-            if remembered is not None and not self._pending:
-                said.append(_cut(remembered, Head()))
-            # Without any line to go on from, the numbers go on from the head.
-            return remembered or Head(), said
-        if not good or not isinstance(link, Link):
-            said.append({"kind": "chain_cut", "reason": f"line {row.n}, the last, was altered"})
-            if remembered is not None and remembered.n >= row.n:
-                return remembered, said
-            return Head(n=row.n, first=first), said
-        found = Head(n=link.n, hash=link.hash, first=first)
-        # A log that is ahead of its head lost nothing: the head is written last.
-        if remembered is not None and (
-            found.n < remembered.n or (found.n == remembered.n and found.hash != remembered.hash)
-        ):
-            said.append(_cut(remembered, found))
-        return found, said
-
-
-def _cut(remembered: Head, found: Head) -> dict[str, object]:
-    return {"kind": "chain_cut", "remembered_n": remembered.n, "remembered_hash": remembered.hash,
-            "found_n": found.n, "found_hash": found.hash}  # fmt: skip
 
 
 def _about(told: dict[str, object], said: dict[str, object]) -> dict[str, object]:

@@ -288,6 +288,19 @@ def test_a_disk_that_fails_is_counted_logged_once_and_tried_again(
     assert verdict(blocked / "e").problems == []
 
 
+def test_a_connection_that_a_failing_disk_spoilt_is_made_anew(tmp_path: Path) -> None:
+    log = sink(tmp_path / "e")
+    log.record(spoken(1))
+    assert log._database is not None
+    log._database._connection.close()
+    log.record(spoken(2))
+    assert log.lost == 1
+    log.record(spoken(3))
+    log.close()
+    log.record(spoken(4))
+    assert kinds(tmp_path / "e") == ["speech", "events_lost", "speech", "speech"]
+
+
 def test_a_disk_without_a_page_left_loses_what_has_no_room_and_says_how_much(tmp_path: Path) -> None:
     log = sink(tmp_path / "e")
     log.record(spoken(1))

@@ -50,8 +50,8 @@ class GpioButton:
                 "the button's pin cannot be claimed",
                 where=f"button.pin = {pin}",
                 received=f"{type(error).__name__}: {error}",
-                next_step="check the pin number (BCM) and group gpio; a running daemon holds it: stop that first, and "
-                "check as its user with `sudo -u voicelatch -g gpio`",
+                next_step="check the pin number (BCM) and group gpio; a running daemon holds it: stop that, then "
+                "`sudo ... check --as-service`",
             ) from error
         self._button.when_pressed = self._pressed
 

@@ -9,8 +9,8 @@ from device.replay.memory import ReplayMemory
 from device.replay.prints import Contrasts, Print, PrintSpec, contrasts_of, sound_of
 from device.sound.pcm import SAMPLE_RATE_HZ, Clip
 
-# Chosen on 440 people of the study's first half (``training/replay_study.py``), of whom 4 said a sentence again so alike;
-# README, *Measured*, has the figures on the others. ``python -m training replay-study`` measures anew.
+# Chosen on 440 people of the first half of the pack (``training/replay_study.py``), of whom 4 said a sentence again so
+# alike; the README has the figures on the others. ``python -m training replay-study`` measures anew.
 THRESHOLD = 29.0
 # How far back a visit reaches when it opens: the policy's clips and the pauses between them.
 VISIT_SECONDS = 30.0

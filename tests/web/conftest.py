@@ -16,12 +16,12 @@ def world(tmp_path: Path) -> Iterator[World]:
 @pytest.fixture
 def visitor(world: World) -> Browser:
     """Somebody who has not logged in."""
-    return Browser(world)
+    return Browser(world.server.port)
 
 
 @pytest.fixture
 def browser(world: World) -> Browser:
     """Somebody who has."""
-    made = Browser(world)
+    made = Browser(world.server.port)
     made.come_in(world)
     return made

@@ -44,7 +44,7 @@ def test_the_password_opens_a_session_in_a_cookie_that_scripts_and_other_pages_d
 def test_over_tls_the_cookie_is_for_tls_alone_and_for_this_very_host(tmp_path: Path) -> None:
     world = World(tmp_path, secure=True)
     try:
-        browser = Browser(world)
+        browser = Browser(world.server.port)
         assert browser.log_in().status == 303
         assert browser.sent_cookies[-1].startswith("__Host-voicelatch=")
         assert all("Secure" in each and "Path=/" in each and "Domain" not in each for each in browser.sent_cookies)
@@ -129,7 +129,7 @@ def test_a_form_without_the_sessions_token_does_nothing(browser: Browser, world:
 
 
 def test_the_token_of_another_session_is_not_ours(browser: Browser, world: World) -> None:
-    other = Browser(world)
+    other = Browser(world.server.port)
     other.log_in()
     assert browser.post("/logout", {"csrf": other.csrf()}).status == 403
     assert browser.post("/logout", {"csrf": browser.csrf()}).status == 303

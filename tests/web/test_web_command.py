@@ -8,9 +8,10 @@ import ssl
 import stat
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from device.web.password import NAME, read_password
 from device.web.server import PageServer
 from device.web.settings import WebConfig
 from tests.conftest import ROOT
-from tests.web.world import PASSWORD
+from tests.web.world import PASSWORD, Browser
 
 
 def door_config(folder: Path, web: str) -> Path:
@@ -86,7 +87,9 @@ def door(tmp_path: Path) -> Iterator[Path]:
         process.communicate()
 
 
-def test_the_page_is_served_beside_a_running_door_and_ends_when_asked_to(door: Path) -> None:
+@pytest.fixture
+def page(door: Path) -> Iterator[tuple[subprocess.Popen[str], Browser]]:
+    """The page beside that door, and somebody who has logged in."""
     command = [sys.executable, "-m", "device", "web"]
     where = ["--state-dir", str(door)]
     for typed, code in (("", 78), (PASSWORD, 0)):
@@ -97,15 +100,49 @@ def test_the_page_is_served_beside_a_running_door_and_ends_when_asked_to(door: P
     try:
         assert process.stderr is not None
         address = next(line for line in process.stderr if "the page is at" in line).split()[-1]
-        assert urllib.request.urlopen(f"{address}login", timeout=20.0).status == 200
         assert "the door is there" in next(process.stderr)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20.0) == 0
+        browser = Browser(int(address.rstrip("/").rpartition(":")[2]))
+        assert browser.log_in().status == 303
+        yield process, browser
     finally:
         process.kill()
         process.communicate()
+
+
+def is_held(door: Path) -> bool:
     with LiveReader(door / "live.sock", topics=["status"]) as reader:
-        assert reader.read()["kind"] == "status", "the door goes on"
+        while (told := reader.read())["kind"] != "status":
+            continue
+    return bool(told["held"])
+
+
+def wait_until(found: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60.0
+    while not found():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_the_page_is_served_beside_a_running_door_and_ends_when_asked_to(
+    door: Path, page: tuple[subprocess.Popen[str], Browser]
+) -> None:
+    process, browser = page
+    wait_until(lambda: "<td>listening" in browser.get("/health").text)
+    assert "The door began to listen." in browser.get("/events?show=all").text
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20.0) == 0
+    assert not is_held(door), "the door goes on"
+
+
+def test_a_page_that_is_killed_while_somebody_is_recorded_lets_the_door_go(
+    door: Path, page: tuple[subprocess.Popen[str], Browser]
+) -> None:
+    process, browser = page
+    assert not is_held(door)
+    assert browser.post("/record/start", {"csrf": browser.csrf(), "role": "allowed", "person": "Anna"}).status == 303
+    wait_until(lambda: is_held(door))
+    process.kill()
+    wait_until(lambda: not is_held(door))
 
 
 @pytest.fixture(scope="module")

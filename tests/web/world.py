@@ -101,8 +101,8 @@ class Answer:
 class Browser:
     """Keeps cookies, follows nothing."""
 
-    def __init__(self, world: World) -> None:
-        self.port = world.server.port
+    def __init__(self, port: int) -> None:
+        self.port = port
         self.cookies: dict[str, str] = {}
         # As the server sent them, with their attributes.
         self.sent_cookies: list[str] = []

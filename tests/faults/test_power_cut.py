@@ -80,6 +80,15 @@ def test_an_opening_and_all_before_it_is_there_after_a_power_cut_at_once(house: 
     log.close()
 
 
+def test_the_very_first_event_is_whole_after_a_power_cut_at_once(house: House) -> None:
+    log = sink(house.folder / "state" / NAME)
+    log.record(opening(0))
+    after = house.power_cut()
+    assert [each["number"] for each in told(after)] == [0]
+    assert verdict(after).problems == []
+    log.close()
+
+
 def test_after_a_power_cut_the_log_goes_on_from_what_had_reached_the_disk(house: House) -> None:
     log = sink(house.folder / "state" / NAME)
     log.record(opening(0))

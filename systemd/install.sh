@@ -98,7 +98,7 @@ program() {
   cp -rL "$here/device" "$target/device.new"
   find "$target/device.new" -name __pycache__ -type d -prune -exec rm -rf {} +
   chmod -R u=rwX,go=rX "$target/device.new"
-  if diff -rq "$target/device.new" "$target/device" >/dev/null 2>&1; then
+  if diff -rq --exclude=__pycache__ "$target/device.new" "$target/device" >/dev/null 2>&1; then
     rm -rf "$target/device.new"
     say "unchanged  $target/device"
   else

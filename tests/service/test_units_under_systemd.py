@@ -415,9 +415,11 @@ def test_bundles_are_writable_for_those_who_deploy_and_read_only_for_the_daemon(
 def test_a_button_gives_the_daemon_the_pins_for_as_long_as_it_is_asked_for(house: House) -> None:
     bare = _groups(house, DAEMON)
     kept = house.machine.run("cat", CONFIG)
-    asked = kept.replace("[button]", '[button]\npin_factory = "mock"', 1)
-    asked = asked.replace('pin_factory = "lgpio"\nwithin_seconds', "within_seconds")
-    house.write(CONFIG, asked.replace("enabled = false", "enabled = true", 1))
+    before, table, after = kept.partition("[button]\n")
+    for old, new in (("enabled = false", "enabled = true"), ('pin_factory = "lgpio"', 'pin_factory = "mock"')):
+        assert old in after
+        after = after.replace(old, new, 1)
+    house.write(CONFIG, before + table + after)
     pid = house.machine.main_pid(DAEMON)
     assert "wrote      /etc/systemd/system/voicelatch.service.d/button.conf" in house.machine.run(*INSTALL)
     house.listening(other_than=pid)

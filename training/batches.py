@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from training.examples import NO_SPEAKER, SHARD_CLIPS
+from training.examples import NO_SPEAKER
 
 
 class Batches:
@@ -18,7 +18,8 @@ class Batches:
 
     With a ``speaker_balance`` above 0 clips are drawn instead, those of people with few clips more often. A batch is
     ``{"features": (b, crop, bands), "teacher": (b, d)}`` and labels ``(b,)``; draws depend on seed, epoch and step
-    alone, so that an interrupted run goes on as it would have.
+    alone, so that an interrupted run goes on as it would have. ``rows``: which clips are used, ``(m,)``; all where
+    left out. An epoch is once through them, or ``steps_per_epoch`` batches.
     """
 
     def __init__(
@@ -31,15 +32,20 @@ class Batches:
         crop_frames: int,
         seed: int,
         speaker_balance: float = 0.0,
+        rows: NDArray[np.int64] | None = None,
+        steps_per_epoch: int = 0,
     ) -> None:
         self._shards = [np.load(path, mmap_mode="r") for path in shards]
+        self._ends = np.cumsum([len(shard) for shard in self._shards])
         self._labels, self._teacher = labels, teacher
+        self._rows = np.arange(len(labels)) if rows is None else rows
         self._batch_size, self._crop, self._seed = batch_size, crop_frames, seed
-        self._chances = chances(labels, speaker_balance) if speaker_balance > 0 else None
+        self._chances = chances(labels[self._rows], speaker_balance) if speaker_balance > 0 else None
+        self._steps = steps_per_epoch or len(self._rows) // batch_size
         self._orders: dict[int, NDArray[np.int64]] = {}
 
     def __len__(self) -> int:
-        return len(self._labels) // self._batch_size
+        return self._steps
 
     def batch(self, step: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
         """Features, teacher and labels of one step, counted from the first epoch's first."""
@@ -69,18 +75,22 @@ class Batches:
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         if epoch not in self._orders:
-            rng, count = np.random.default_rng([self._seed, epoch]), len(self._labels)
-            drawn = self._chances is not None
-            order = rng.choice(count, size=count, p=self._chances) if drawn else rng.permutation(count)
+            rng, count = np.random.default_rng([self._seed, epoch]), self._steps * self._batch_size
+            if self._chances is not None:
+                order = rng.choice(self._rows, size=count, p=self._chances)
+            else:
+                times = -(-count // len(self._rows))
+                order = np.concatenate([rng.permutation(self._rows) for _ in range(times)])[:count]
             # Batches are made ahead: those of two epochs may be under way at once.
             self._orders = {epoch - 1: self._orders.get(epoch - 1, order), epoch: order}
         return self._orders[epoch]
 
     def _example(self, row: int, rng: np.random.Generator) -> NDArray[np.float32]:
-        shard = self._shards[row // SHARD_CLIPS]
+        place = int(np.searchsorted(self._ends, row, side="right"))
+        shard = self._shards[place]
         variant = int(rng.integers(shard.shape[1]))
         start = int(rng.integers(shard.shape[2] - self._crop + 1))
-        features = shard[row % SHARD_CLIPS, variant, start : start + self._crop].astype(np.float32)
+        features = shard[row - self._ends[place] + len(shard), variant, start : start + self._crop].astype(np.float32)
         if rng.random() < 0.5:
             band, width = int(rng.integers(features.shape[1] - 8)), int(rng.integers(1, 9))
             features[:, band : band + width] = 0.0

@@ -20,6 +20,7 @@ from training.keys import add_parser as add_keys
 from training.listen import add_parser as add_augment
 from training.progress import Bars
 from training.replay_study import add_parser as add_replay_study
+from training.study.command import add_parser as add_study
 
 EXIT_CODES = (
     "Exit codes: 0 done, 2 wrong command line, 65 unusable bundle or sound, 66 unusable recordings, "
@@ -124,6 +125,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_deploy(commands)
     add_keys(commands)
     add_benchmark(commands)
+    add_study(commands)
     add_replay_study(commands)
     demo = add(
         "demo-recordings",

@@ -2,8 +2,8 @@
 
 Loss of one example: the margin softmax of Wang et al. (IEEE SPL 2018) over classes (speaker x speed), left out where
 nobody knows who speaks, plus ``teacher_weight * (1 - cosine to the teacher's embedding)``. The teacher heard the clean
-clip, the student hears the augmented one. The checkpoint kept is the best by FRR at
-``checkpoint_far`` on validation speakers; without a better one for ``patience`` epochs, learning stops.
+clip, the student hears the augmented one. The checkpoint kept is the last, or the best by FRR at ``checkpoint_far`` on
+validation speakers (``keep_epoch``); without a better one for ``patience`` epochs, learning stops.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from training.batches import Batches
 from training.compute import precision, strategy_for
 from training.corpus.index import Progress
 from training.examples import NO_SPEAKER
+from training.material import Material
 from training.metrics import eer, frr_at_far, pooled, trials_between
 from training.networks.backbone import build
 from training.recipe import Backbone, Compute
@@ -41,7 +42,8 @@ class Learner(keras.Model):  # type: ignore[misc]
         self.backbone = backbone
         self.settings = settings
         size = settings.embedding_size
-        self.classes = self.add_weight(shape=(classes, size), initializer="glorot_uniform", name="classes")
+        shape = (classes * settings.sub_centres, size)
+        self.classes = self.add_weight(shape=shape, initializer="glorot_uniform", name="classes")
         self.margin = self.add_weight(shape=(), initializer="zeros", trainable=False, name="margin")
 
     def call(self, inputs: Any, training: bool = False) -> Any:
@@ -61,6 +63,9 @@ class Learner(keras.Model):  # type: ignore[misc]
         known = tf.cast(y != NO_SPEAKER, tf.float32)
         labels = tf.maximum(y, 0)
         cosine = tf.matmul(y_pred, tf.math.l2_normalize(self.classes, axis=1), transpose_b=True)
+        if self.settings.sub_centres > 1:
+            centres = tf.reshape(cosine, (tf.shape(cosine)[0], -1, self.settings.sub_centres))
+            cosine = tf.reduce_max(centres, axis=2)
         margin = self.margin * tf.one_hot(labels, tf.shape(cosine)[1])
         logits = self.settings.margin_scale * (cosine - margin)
         # Label smoothing (Szegedy et al., CVPR 2016): a share of the certainty is spread over all classes.
@@ -68,7 +73,7 @@ class Learner(keras.Model):  # type: ignore[misc]
         logs = tf.nn.log_softmax(logits)
         own = tf.reduce_sum(logs * tf.one_hot(labels, tf.shape(cosine)[1]), axis=1)
         each = -(1.0 - smoothing) * own - smoothing * tf.reduce_mean(logs, axis=1)
-        loss = tf.reduce_sum(each * known) / tf.maximum(tf.reduce_sum(known), 1.0)
+        loss = self.settings.margin_weight * tf.reduce_sum(each * known) / tf.maximum(tf.reduce_sum(known), 1.0)
         if self.settings.teacher:
             agreement = tf.reduce_sum(y_pred * x["teacher"], axis=1)
             loss += self.settings.teacher_weight * tf.reduce_mean(1.0 - agreement)
@@ -126,7 +131,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
             "frr_at_checkpoint_far": frr_at_far(targets, nontargets, self._settings.checkpoint_far),
         }
         rates = [each["frr_at_checkpoint_far"] for each in epochs_so_far(self._folder)]
-        if now["frr_at_checkpoint_far"] < min(rates, default=2.0):
+        if self._settings.keep_epoch == "last" or now["frr_at_checkpoint_far"] < min(rates, default=2.0):
             fresh = self._folder / "best.new.weights.h5"
             self._whole.save_weights(fresh)
             fresh.replace(self._folder / "best.weights.h5")
@@ -149,9 +154,7 @@ def gives_up(rates: Sequence[float], patience: int) -> bool:
 
 
 def fit_backbone(
-    shards: Sequence[Path],
-    labels: NDArray[np.int64],
-    teacher: NDArray[np.float32],
+    material: Material,
     validation: ValidationClips,
     *,
     settings: Backbone,
@@ -182,19 +185,21 @@ def fit_backbone(
         cropped.set_weights(whole.get_weights())
     rates = [each["frr_at_checkpoint_far"] for each in epochs_so_far(folder)]
     batches = Batches(
-        shards,
-        labels,
-        teacher,
+        material.shards,
+        material.labels,
+        material.teacher,
         batch_size=settings.batch_size,
         crop_frames=settings.crop_frames,
         seed=seed,
         speaker_balance=settings.speaker_balance,
+        rows=material.rows,
+        steps_per_epoch=settings.steps_per_epoch,
     )
     rate = learning_rate(settings, len(batches) * settings.epochs)
     with strategy.scope():
-        learner = Learner(cropped, int(labels.max()) + 1, settings)
+        learner = Learner(cropped, int(material.labels.max()) + 1, settings)
         learner.compile(optimizer=keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=5.0))
-        learner.build({"features": (None, settings.crop_frames, bands), "teacher": (None, teacher.shape[1])})
+        learner.build({"features": (None, settings.crop_frames, bands), "teacher": (None, material.teacher.shape[1])})
         learner.optimizer.build(learner.trainable_variables)
     watch = Watch(validation, whole, folder, settings=settings, tracker=tracker, progress=progress)
     backup = keras.callbacks.BackupAndRestore(str(folder / "backup"), save_freq="epoch", delete_checkpoint=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,16 @@ from numpy.typing import NDArray
 
 from device.errors import DataError
 from device.sound.logmel import LogMel
-from training.atomic import write_array
-from training.augment import Surroundings
 from training.backbone import BackboneArtefact, read_backbone, write_backbone
-from training.clips import ClipFile, Cutter, SpokenClip
+from training.clips import Cutter, SpokenClip
 from training.conditions import SPEECH_SECONDS, shortened
-from training.corpus.index import Index, Progress, load_samples
-from training.corpus.split import Recordings, Split, speaker_hash
-from training.effects import Sound, to_sound
-from training.examples import NO_SPEAKER, Source, make_examples
+from training.corpus.index import Index, Progress
+from training.corpus.split import Split, speaker_hash
 from training.fit import ValidationClips, fit_backbone
+from training.material import Material, gather
 from training.quantize import quantize
 from training.recipe import Recipe
 from training.stages import Stages
-from training.teacher import teach
 from training.tracking import Tracker
 from training.voices import Embedder
 
@@ -35,10 +31,19 @@ VALIDATION_CLIPS_PER_SPEAKER = 12
 CALIBRATION_CLIPS = 300
 
 
-def learn(
-    recipe: Recipe, index: Index, parts: Split, stages: Stages, tracker: Tracker, progress: Progress
-) -> tuple[BackboneArtefact, Any]:
-    """The int8 backbone, and the Keras network for whole clips it was made from.
+@dataclass(frozen=True, slots=True, eq=False)
+class Learnt:
+    """The int8 backbone; the Keras ``network`` for whole clips it was made from; what it learnt from; the folder of the
+    fit, with its weights and its epochs."""
+
+    artefact: BackboneArtefact
+    network: Any
+    material: Material
+    fit_folder: Path
+
+
+def learn(recipe: Recipe, index: Index, parts: Split, stages: Stages, tracker: Tracker, progress: Progress) -> Learnt:
+    """Everything from clips to int8; what is kept from earlier runs is not done again.
 
     Raises :class:`DataError` for fewer than 20 speakers to learn from.
     """
@@ -52,38 +57,15 @@ def learn(
             allowed=f"at least {MIN_SPEAKERS}, better hundreds",
             next_step='set backbone.source = "models/backbone" to use the shipped network',
         )
-    heard = [each.sha256 for each in (*parts.backbone, *parts.crowd)]
-    with stages.kept("clips", heard, asdict(recipe.vad), asdict(recipe.segmenter), settings.speeds) as clips:
-        if not clips.complete:
-            _gather(parts, cutter, settings.speeds, clips.folder, progress)
-        source = Source(clips.folder / "clips.npy", np.load(clips.folder / "labels.npy"))
-
-    with stages.kept("teacher", clips.key, settings.teacher) as stage:
-        teacher = _teacher(source, settings.teacher, settings.embedding_size, stage.folder)
-
-    mixed_in = [each.sha256 for each in (*parts.train_noise, *parts.train_rir)]
-    drawn_by = [asdict(recipe.augment), recipe.frontend.fingerprint(), settings.variants, recipe.data.seed]
-    with stages.kept("examples", clips.key, mixed_in, drawn_by) as examples:
-        shards = make_examples(
-            source,
-            _surroundings(parts, cutter, source),
-            spec=recipe.augment,
-            frontend=recipe.frontend,
-            variants=settings.variants,
-            seed=recipe.data.seed,
-            folder=examples.folder,
-            progress=progress,
-        )
+    material = gather(recipe, parts, cutter, stages, progress)
 
     held_out = cutter.cut(parts.validation, progress=progress, label="validation clips")
     judged_by = [each.sha256 for each in parts.validation]
     start = Path(settings.start_from)
     begun_from = hashlib.sha256(start.read_bytes()).hexdigest() if settings.start_from and start.is_file() else ""
-    with stages.kept("fit", examples.key, asdict(settings), judged_by, begun_from) as fit:
+    with stages.kept("fit", material.key, asdict(settings), judged_by, begun_from) as fit:
         network = fit_backbone(
-            shards,
-            source.labels,
-            teacher,
+            material,
             validation_clips(held_out, recipe),
             settings=settings,
             seed=recipe.data.seed,
@@ -97,10 +79,11 @@ def learn(
     with stages.kept("int8", 2, fit.key, list(recipe.publish.licences)) as stage:
         if not stage.complete:
             write_backbone(
-                stage.folder / "backbone", _quantized(recipe, index, parts, network, shards, cutter, held_out, progress)
+                stage.folder / "backbone",
+                _quantized(recipe, index, parts, network, material.shards, cutter, held_out, progress),
             )
         artefact = read_backbone(stage.folder / "backbone")
-    return artefact, network
+    return Learnt(artefact, network, material, fit.folder)
 
 
 def _quantized(
@@ -171,39 +154,3 @@ def validation_clips(clips: list[SpokenClip], recipe: Recipe) -> ValidationClips
             features.append(log_mel(each.clip.samples))
             speakers.append(each.speaker)
     return ValidationClips(np.stack(features), tuple(speakers))
-
-
-def _gather(parts: Split, cutter: Cutter, speeds: tuple[float, ...], folder: Path, progress: Progress) -> None:
-    """All clips to learn from, in one file; a class is a speaker at a speed."""
-    number = {name: count for count, name in enumerate(sorted({each.speaker for each in parts.backbone}))}
-    clips, labels = ClipFile(folder / "clips.npy"), []
-    for offset, speed in enumerate(speeds):
-        for known in cutter.each(parts.backbone, speed=speed, progress=progress, label=f"clips at {speed:g}x"):
-            clips.append(known)
-            labels += [number[each.speaker] * len(speeds) + offset for each in known]
-        for unknown in cutter.each(parts.crowd, speed=speed, progress=progress, label=f"crowd at {speed:g}x"):
-            clips.append(unknown)
-            labels += [NO_SPEAKER] * len(unknown)
-    clips.close()
-    write_array(folder / "labels.npy", np.array(labels, dtype=np.int64))
-
-
-def _teacher(source: Source, name: str, embedding_size: int, folder: Path) -> NDArray[np.float32]:
-    """What the student shall come near, float32 ``(n, d)``; zeros without a teacher."""
-    if not name:
-        return np.zeros((len(source.labels), embedding_size), dtype=np.float32)
-    taught = teach(source.clips, folder / f"{name}.npy")
-    # Centred, so that the angle between two people is spread over the sphere instead of one corner of it.
-    taught = taught - taught.mean(axis=0)
-    scaled: NDArray[np.float32] = taught / np.linalg.norm(taught, axis=1, keepdims=True)
-    return scaled
-
-
-def _surroundings(parts: Split, cutter: Cutter, source: Source) -> Surroundings:
-    def sounds(recordings: Recordings) -> list[Sound]:
-        return [to_sound(load_samples(cutter.root, each)) for each in recordings]
-
-    clips = np.load(source.clips, mmap_mode="r")
-    return Surroundings(
-        sounds(parts.train_noise), sounds(parts.train_rir), np.asarray(clips[:: max(1, len(clips) // 300)])
-    )

@@ -96,7 +96,12 @@ class Backbone:
     many epochs without a better one; 0 never.
     ``start_from``: weights (``best.weights.h5`` of an earlier run's fit) of the same network to go on from, instead of
     chance. ``speaker_balance``: 0 hears every clip equally often, 1 every speaker. ``teacher``: empty, or
-    ``resemblyzer`` (needs PyTorch) for distillation.
+    ``resemblyzer`` (needs PyTorch) for distillation. ``teacher_speaker_share``: how much of the target is the teacher's
+    mean over the speaker's clips, instead of the clip's own embedding, 0..1. ``margin_weight`` and ``teacher_weight``:
+    what each of the two losses counts. ``sub_centres``: voices a class may have (Deng et al., ECCV 2020).
+    ``most_speakers`` and ``share_of_clips``: learn from fewer people (0: all), from a share of each one's clips; for
+    studies. ``steps_per_epoch``: 0 is once through all clips. ``keep_epoch``: ``best`` on the validation strangers, or
+    ``last``, which leaves them unused, so that thresholds are chosen on people who chose nothing else.
     """
 
     source: str = ""
@@ -115,15 +120,29 @@ class Backbone:
     label_smoothing: float = 0.0
     checkpoint_far: float = 0.01
     patience: int = 0
+    keep_epoch: str = "best"
+    steps_per_epoch: int = 0
+    most_speakers: int = 0
+    share_of_clips: float = 1.0
     speaker_balance: float = 0.0
     margin: float = 0.2
     margin_scale: float = 30.0
+    margin_weight: float = 1.0
+    sub_centres: int = 1
     teacher: str = ""
     teacher_weight: float = 10.0
+    teacher_speaker_share: float = 0.0
 
     def __post_init__(self) -> None:
         one_of("backbone.teacher", self.teacher, ("", "resemblyzer"))
         one_of("backbone.schedule", self.schedule, ("cosine", "constant"))
+        one_of("backbone.keep_epoch", self.keep_epoch, ("best", "last"))
+        within("backbone.steps_per_epoch", self.steps_per_epoch, 0, 10_000_000)
+        within("backbone.most_speakers", self.most_speakers, 0, 10_000_000)
+        within("backbone.share_of_clips", self.share_of_clips, 0.01, 1.0)
+        within("backbone.margin_weight", self.margin_weight, 0.0, 1000.0)
+        within("backbone.sub_centres", self.sub_centres, 1, 20)
+        within("backbone.teacher_speaker_share", self.teacher_speaker_share, 0.0, 1.0)
         within("backbone.label_smoothing", self.label_smoothing, 0.0, 0.5)
         within("backbone.checkpoint_far", self.checkpoint_far, 1e-5, 0.2)
         within("backbone.patience", self.patience, 0, 10_000)

@@ -152,7 +152,8 @@ def obtain_backbone(
     # TensorFlow is loaded only where a network is learnt: a refresh does without.
     from training.learn import learn
 
-    return learn(recipe, index, parts, stages, tracker, progress)
+    learnt = learn(recipe, index, parts, stages, tracker, progress)
+    return learnt.artefact, learnt.network
 
 
 def test_set(index: Index, parts: Split, cutter: Cutter, progress: Progress) -> TestSet:

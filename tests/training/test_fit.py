@@ -32,6 +32,7 @@ def learn(
 ) -> object:
     seen = [] if seen is None else seen
     from training.fit import ValidationClips, fit_backbone
+    from training.material import Material
 
     rng = np.random.default_rng(0)
     features, labels = voices(rng, 8, 16)
@@ -41,8 +42,9 @@ def learn(
     teacher = unit_length(rng.standard_normal((len(labels), 16)).astype(np.float32))
     held, who = voices(rng, 6, 6)
     validation = ValidationClips(held.astype(np.float32), tuple(f"v{each}" for each in who))
+    material = Material((shard,), labels, teacher, np.arange(len(labels)), "made up")
     return fit_backbone(
-        [shard], labels, teacher, validation, settings=settings, seed=1, folder=folder / "fit",
+        material, validation, settings=settings, seed=1, folder=folder / "fit",
         tracker=JsonLines(folder / "log.jsonl"), progress=lambda *told: seen.append(told), compute=compute,
     )  # fmt: skip
 

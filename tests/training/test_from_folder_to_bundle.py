@@ -30,8 +30,8 @@ WANTED = {("evaluate", "librispeech"): (6, 40), ("train", "speechocean762"): (48
 
 
 @pytest.fixture(scope="module")
-def home(speech_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two residents with two sessions, four strangers, 48 others, some noise and rooms; links, no copies."""
+def small_pack(speech_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six people with two sessions, 48 others to learn from, some noise and rooms; links, no copies."""
     pack = tmp_path_factory.mktemp("pack")
     with (speech_pack / "manifest.csv").open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
@@ -58,8 +58,14 @@ def home(speech_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         writer = csv.DictWriter(file, kept[0])
         writer.writeheader()
         writer.writerows(kept)
+    return pack
+
+
+@pytest.fixture(scope="module")
+def home(small_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two residents with two sessions, four strangers, 48 others, some noise and rooms."""
     folder = tmp_path_factory.mktemp("homes") / "home"
-    build_household(pack, folder, residents=2, seed=3)
+    build_household(small_pack, folder, residents=2, seed=3)
     return folder
 
 
@@ -150,3 +156,34 @@ def test_a_backbone_is_not_tested_on_people_it_was_learnt_from(home: Path, tmp_p
     with pytest.raises(DataError, match="met before") as caught:
         refuse_known_people(replace(backbone, manifest={**backbone.manifest, "training_speakers": met}), parts)
     assert parts.test[0].speaker in str(caught.value)
+
+
+def test_a_study_learns_and_judges_each_run_and_keeps_what_is_done(
+    home: Path, small_pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("tensorflow")
+    from training.study import runs as study
+    from training.study.command import table
+    from training.study.plan import Run
+
+    whole = recipe(home, tmp_path / "models")
+    few = replace(whole, backbone=replace(whole.backbone, most_speakers=24))
+    plan = [Run("all", whole, "speakers"), Run("few", few, "speakers"), Run("again", whole, "")]
+    trials = study.Trials(small_pack, draws=2, residents=2, enrol_seconds=9.0)
+    said: list[str] = []
+
+    def carry_out() -> dict[str, dict[str, object]]:
+        said.clear()
+        return study.carry_out(plan, trials, folder=tmp_path / "runs", out=tmp_path / "study.json",
+                               progress=lambda *_: None, say=said.append)  # fmt: skip
+
+    told = carry_out()
+    assert told["few"]["speakers"] == 24
+    assert told["all"]["speakers"] > 24
+    assert told["all"]["hours"] > told["few"]["hours"]
+    assert told["all"]["int8"] == told["again"]["int8"] != told["few"]["int8"]
+    assert all(0.0 <= rate <= 1.0 for each in told.values() for rate in each["int8"].values())
+    assert "again" in table(told)
+    monkeypatch.setattr(study, "_learn", None)
+    assert carry_out() == told
+    assert said == ["all: kept", "few: kept", "again: kept"]

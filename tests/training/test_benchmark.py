@@ -12,6 +12,7 @@ from device.errors import DataError
 from device.sound.pcm import Clip
 from device.verdict.interpreter import unit_length
 from tests.conftest import ROOT
+from training.benchmark.det import curves, draw_det
 from training.benchmark.household import CLEAN, draw_households, household
 from training.benchmark.pack import Pack, read_rows
 from training.benchmark.systems import System, kept_embeddings, refuse_familiar
@@ -177,3 +178,31 @@ def test_the_command_judges_the_shipped_network_on_real_speech(speech_pack: Path
     assert clean["eer"]["value"] < 0.25
     assert {"noise 10 dB", "door phone", "1.0 s of speech"} <= set(told["systems"]["int8"]["household"])
     assert told["systems"]["int8"]["verification"]["librispeech"]["across_sessions"]
+
+
+def test_strangers_are_counted_by_corpus_and_systems_compared_at_one_far(pack: Pack) -> None:
+    draws = draw_households(pack, draws=2, residents=4, enrol_seconds=30.0, enrol_sessions=1, seed=2)
+    told = household(pack, {CLEAN: heard(pack, voice=1.5)}, {CLEAN: pack.clips}, None, draws)[CLEAN]["clip"]
+    by_corpus = [told[f"far_reached_1pct_{corpus}"]["value"] for corpus in "ab"]
+    assert min(by_corpus) <= told["far_reached_1pct"]["value"] <= max(by_corpus)
+    deaf = household(pack, {CLEAN: heard(pack, voice=0.3)}, {CLEAN: pack.clips}, None, draws)[CLEAN]["clip"]
+    assert deaf["frr_where_far_is_1pct"]["value"] > 0.8 > told["frr_where_far_is_1pct"]["value"]
+
+
+def test_a_det_curve_of_each_system_is_drawn_and_nothing_to_draw_is_said(pack: Pack, tmp_path: Path) -> None:
+    told = {name: {"verification": verification(pack, heard(pack, voice=voice), seed=1)}
+            for name, voice in (("good", 2.0), ("deaf", 0.0))}  # fmt: skip
+    found = {(kind, label): (far, frr) for kind, label, far, frr in curves(told)}
+    assert set(found) == {(kind, f"{name}, a") for kind in ("clip_to_clip", "clip_to_ten") for name in told}
+    for kind in ("clip_to_clip", "clip_to_ten"):
+        far, frr = (np.array(each) for each in found[kind, "deaf, a"])
+        assert np.abs(far + frr - 1.0).max() < 0.15
+        good_far, good_frr = (np.array(each) for each in found[kind, "good, a"])
+        assert (good_far + good_frr).min() < 0.5
+    draw_det(told, tmp_path / "det.svg")
+    picture = (tmp_path / "det.svg").read_text()
+    assert picture.count("<svg") == 1
+    with pytest.raises(DataError, match="no verification"):
+        draw_det({"cnn": {"household": {}}}, tmp_path / "none.svg")
+    with pytest.raises(DataError, match="svg or png"):
+        draw_det(told, tmp_path / "det.pdf")

@@ -18,7 +18,7 @@ from training.benchmark.pack import Pack
 from training.calibrate import visits
 from training.clips import SpokenClip
 from training.corpus.index import Progress
-from training.metrics import eer, far_at, frr_at, threshold_at_far
+from training.metrics import eer, far_at, frr_at, frr_at_far, threshold_at_far
 
 EPOCHS = 12
 CONDITIONS = (CLEAN, "noise 10 dB", "in a room")
@@ -62,7 +62,10 @@ def _one(pack: Pack, features: Mapping[str, NDArray[np.float32]], draw: Draw, *,
         inside, outside = _units(pack, scores, draw.tried), _units(pack, scores, draw.judging)
         told[name] = {}
         for unit in ("clip", "visit"):
-            figures = {"eer": eer(inside[unit], outside[unit])}
+            figures = {
+                "eer": eer(inside[unit], outside[unit]),
+                "frr_where_far_is_1pct": frr_at_far(inside[unit], outside[unit], FARS["1pct"]),
+            }
             for key, threshold in limits[unit].items():
                 figures[f"frr_at_far_{key}"] = frr_at(inside[unit], threshold)
                 figures[f"far_reached_{key}"] = far_at(outside[unit], threshold)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from training.atomic import write_text
+from training.benchmark.det import draw_det
 from training.benchmark.household import CLEAN, Draw, draw_households, household
 from training.benchmark.pack import Pack, read_pack, read_rows
 from training.benchmark.systems import (
@@ -138,6 +139,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=7, help="decides every draw (default: 7)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where embeddings are kept (default: runs)")
     parser.add_argument("--json", type=Path, default=None, help="write everything here")
+    parser.add_argument("--det", type=Path, default=None, help="draw the systems' DET curves here (.svg or .png)")
     parser.set_defaults(action=_command)
     return parser
 
@@ -148,4 +150,6 @@ def _command(arguments: argparse.Namespace) -> int:
     print(table(result))
     if arguments.json:
         write_text(arguments.json, json.dumps(result, indent=1, allow_nan=False, default=str))
+    if arguments.det:
+        draw_det(result["systems"], arguments.det)
     return 0

@@ -25,7 +25,7 @@ from training.benchmark.pack import Pack
 from training.calibrate import evidence_of, fit_calibration, peaks, validation_trials, visits
 from training.clips import SpokenClip
 from training.enrol import enrol
-from training.metrics import eer, far_at, frr_at, threshold_at_far
+from training.metrics import eer, far_at, frr_at, frr_at_far, threshold_at_far
 from training.voices import Voices, cohort_of
 
 PROTOTYPES = 6
@@ -94,13 +94,17 @@ def household(
     draws: Sequence[Draw],
 ) -> dict[str, Any]:
     """Figures by condition and unit (``clip``, and ``visit`` of up to three): eer, and at the thresholds chosen on
-    clean speech for a FAR of 1 % and 0.1 %: frr and the far that came out; each the mean, lowest and highest of the
-    draws. ``embeddings`` and ``changed`` (the clips themselves) by condition, ``clean`` among them."""
+    clean speech for a FAR of 1 % and 0.1 %: frr and the far that came out, in all and by the strangers' corpus; each
+    the mean, lowest and highest of the draws. ``frr_where_far_is_1pct`` is the FRR where the judged strangers' own FAR
+    is 1 %: no door could choose that threshold, but two systems are compared at the same FAR there. ``embeddings`` and
+    ``changed`` (the clips themselves) by condition, ``clean`` among them."""
     per_draw = [_one(pack, embeddings, changed, cohort, draw) for draw in draws]
     return {
         condition: {
             unit: {
-                name: over([each[condition][unit][name] for each in per_draw]) for name in per_draw[0][condition][unit]
+                # In a small pack a draw may leave no stranger of some corpus.
+                name: over([each[condition][unit][name] for each in per_draw if name in each[condition][unit]])
+                for name in sorted({name for each in per_draw for name in each[condition][unit]})
             }
             for unit in ("clip", "visit")
         }
@@ -136,10 +140,19 @@ def _one(
     told: dict[str, Any] = {}
     for condition, heard in embeddings.items():
         inside = _scores(head, _voices(changed[condition], heard, draw.tried))
-        outside = _scores(head, _voices(changed[condition], heard, draw.judging))
+        strangers = _voices(changed[condition], heard, draw.judging)
+        outside = _scores(head, strangers)
         told[condition] = {}
         for unit, limits in thresholds.items():
-            figures = {"eer": eer(inside[unit], outside[unit])}
+            figures = {
+                "eer": eer(inside[unit], outside[unit]),
+                "frr_where_far_is_1pct": frr_at_far(inside[unit], outside[unit], FARS["1pct"]),
+            }
+            if unit == "clip":
+                for corpus in sorted({pack.corpus[name] for name in pack.speakers}):
+                    own = np.array([pack.corpus[name] == corpus for name in strangers.speakers])
+                    if own.any():
+                        figures[f"far_reached_1pct_{corpus}"] = far_at(outside[unit][own], limits["1pct"])
             for name, threshold in limits.items():
                 figures[f"frr_at_far_{name}"] = frr_at(inside[unit], threshold)
                 figures[f"far_reached_{name}"] = far_at(outside[unit], threshold)

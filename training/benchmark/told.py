@@ -37,6 +37,18 @@ def _household(result: Mapping[str, Any]) -> Iterator[str]:
         for condition, figures in told["household"].items():
             cells = "    ".join(_rates(figures[unit]) for unit in ("clip", "visit"))
             yield f"{name:8s} {condition:16s} {cells}"
+    yield ""
+    yield "at the same FAR of the strangers judged, 1 %: FRR of one clip, of up to three; FAR by the strangers' corpus"
+    for name, told in result["systems"].items():
+        for condition, figures in told["household"].items():
+            clip, visit = (figures[unit]["frr_where_far_is_1pct"]["value"] for unit in ("clip", "visit"))
+            start = "far_reached_1pct_"
+            by_corpus = "  ".join(
+                f"{key.removeprefix(start)} {value['value']:.2%}"
+                for key, value in figures["clip"].items()
+                if key.startswith(start)
+            )
+            yield f"{name:8s} {condition:16s} {clip:6.1%} {visit:6.1%}    {by_corpus}"
 
 
 def _rates(told: Mapping[str, Any]) -> str:

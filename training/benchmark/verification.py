@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from device.verdict.interpreter import Embedding, unit_length
 from training.benchmark.pack import Pack
-from training.metrics import bootstrap_by_speaker, eer, frr_at_far, min_dcf, pooled
+from training.metrics import bootstrap_by_speaker, eer, frr_at_far, min_dcf, pooled, roc
 
 PAIRS_PER_SPEAKER = 60
 ENROLLED_CLIPS = 10
 DRAWS = 300
+DET_POINTS = 200
 _Rows = NDArray[np.int64]
 _Trials = tuple[dict[str, list[float]], dict[str, list[float]]]
 
@@ -87,7 +88,7 @@ def clip_to_ten(pack: Pack, embeddings: Embedding, people: list[str]) -> _Trials
 
 
 def rates(targets: Mapping[str, list[float]], nontargets: Mapping[str, list[float]], *, seed: int) -> dict[str, Any]:
-    """Error rates with intervals by speaker."""
+    """Error rates with intervals by speaker, and ``det``: up to 200 points of (far, frr) on the way between them."""
     wanted = {name: np.array(scores) for name, scores in targets.items()}
     others = {name: np.array(scores) for name, scores in nontargets.items()}
     statistics: dict[str, Callable[[Any, Any], float]] = {
@@ -96,7 +97,13 @@ def rates(targets: Mapping[str, list[float]], nontargets: Mapping[str, list[floa
         "frr_at_far_01pct": lambda own, foreign: frr_at_far(own, foreign, 0.001),
         "min_dcf": min_dcf,
     }
-    told: dict[str, Any] = {"targets": len(pooled(wanted)), "nontargets": len(pooled(others))}
+    far, frr = roc(pooled(wanted), pooled(others))
+    points = np.unique(np.linspace(0, len(far) - 1, DET_POINTS).astype(np.int64))
+    told: dict[str, Any] = {
+        "targets": len(pooled(wanted)),
+        "nontargets": len(pooled(others)),
+        "det": {"far": far[points].round(6).tolist(), "frr": frr[points].round(6).tolist()},
+    }
     for name, statistic in statistics.items():
         rng = np.random.default_rng(seed)
         low, high = bootstrap_by_speaker(wanted, others, statistic, rng=rng, draws=DRAWS)

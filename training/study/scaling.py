@@ -24,7 +24,7 @@ class PowerLaw:
 
     def at(self, amount: float) -> float:
         """The rate this law gives for ``amount``; beyond the points it was drawn through, an extrapolation."""
-        return self.at_one * amount**-self.exponent
+        return float(self.at_one * amount**-self.exponent)
 
 
 def power_law(amounts: Sequence[float], rates: Sequence[float]) -> PowerLaw:

@@ -1,8 +1,8 @@
 """The backbone artefact: the int8 network with all a refresh needs, so that a household is added without TensorFlow.
 
 ``model.tflite``; ``voices.npz``: a cohort (one embedding a training speaker) and every clip of the validation
-strangers as an embedding, as recorded and with little speech; ``manifest.json``: specs, tensors, who was learnt from
-(hashed), where it comes from.
+strangers as an embedding, as recorded, in the conditions of a door, and with little speech; ``manifest.json``: specs,
+tensors, who was learnt from (hashed), where it comes from.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FILES = ("model.tflite", "voices.npz", "manifest.json")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BackboneArtefact:
-    """A trained, quantized backbone: see the module's text."""
+    """A trained, quantized backbone: see the module's text. ``validation`` has copies (:mod:`training.door_copies`)."""
 
     model: bytes
     frontend: FrontendSpec
@@ -50,6 +50,7 @@ def write_backbone(folder: Path, artefact: BackboneArtefact) -> None:
     voices = npz_bytes(
         cohort=artefact.cohort.astype(np.float16),
         embeddings=validation.embeddings.astype(np.float16),
+        copies=np.asarray(validation.copies, dtype=np.float16),
         shares=validation.shares.astype(np.float32),
         short_embeddings=short.embeddings.astype(np.float16),
         short_shares=short.shares.astype(np.float32),
@@ -82,9 +83,9 @@ def read_backbone(folder: Path) -> BackboneArtefact:
                 next_step="train the backbone again with this version",
             )
     arrays = npz_arrays(contents["voices.npz"])
-    if "short_shares" not in arrays:
+    if "copies" not in arrays:
         raise BundleError(
-            "this backbone was made before short speech was calibrated",
+            "this backbone was made before people were enrolled in the conditions of a door",
             where=str(folder / "voices.npz"),
             received=", ".join(arrays),
             next_step="train the backbone again with this version",
@@ -95,6 +96,7 @@ def read_backbone(folder: Path) -> BackboneArtefact:
             unit_length(arrays[f"{kind}embeddings"].astype(np.float32)),
             arrays[f"{kind}shares"].astype(np.float64),
             *who,
+            unit_length(arrays["copies"].astype(np.float32)) if not kind else None,
         )
         for kind in ("", "short_")
     ]

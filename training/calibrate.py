@@ -19,7 +19,7 @@ from device.verdict.bundle import Thresholds
 from device.verdict.head import Calibration, Head
 from training.enrol import enrol
 from training.metrics import clopper_pearson_upper, threshold_at_far
-from training.voices import Voices
+from training.voices import Voices, chosen
 
 MIN_CLIPS = 6
 REFUSE_QUANTILE = 0.005
@@ -171,14 +171,4 @@ def choose_thresholds(
         far_upper_bound=max(bounds),
         validation_speakers=sum(len(strangers.names) for strangers in populations),
         validation_visits=sum(len(each) for each in separate_peaks),
-    )
-
-
-def chosen(voices: Voices, rows: NDArray[np.int64]) -> Voices:
-    """Some rows of ``voices``, in that order."""
-    return Voices(
-        voices.embeddings[rows],
-        voices.shares[rows],
-        tuple(voices.speakers[row] for row in rows),
-        tuple(voices.sessions[row] for row in rows),
     )

@@ -14,6 +14,7 @@ from training.backbone import BackboneArtefact, read_backbone, write_backbone
 from training.clips import Cutter
 from training.corpus.index import Index, Progress
 from training.corpus.split import Split, speaker_hash
+from training.door_copies import NOTHING_RECORDED, door_copies
 from training.learn import with_little_speech
 from training.networks.ge2e import FRONTEND, ge2e
 from training.quantize import to_float16
@@ -28,7 +29,7 @@ def import_ge2e(recipe: Recipe, index: Index, parts: Split, stages: Stages, prog
     name: nobody can be refused as met. Raises :class:`~device.errors.RuntimeMissingError` without the teacher."""
     people = [[each.sha256, each.speaker] for each in (*parts.backbone, *parts.validation)]
     specs = [asdict(recipe.vad), asdict(recipe.segmenter), FRONTEND.fingerprint()]
-    with stages.kept("import", "ge2e", people, specs, recipe.data.seed, list(recipe.publish.licences)) as stage:
+    with stages.kept("import", "ge2e", 2, people, specs, recipe.data.seed, list(recipe.publish.licences)) as stage:
         if not stage.complete:
             network = ge2e(teacher_weights(stage.folder / "weights.npz"))
             model = to_float16(network, FRONTEND.shape)
@@ -47,7 +48,12 @@ def _with_voices(model: bytes, recipe: Recipe, index: Index, parts: Split, progr
         vad=recipe.vad,
         segmenter=recipe.segmenter,
         cohort=embedder.cohort(cutter.each(parts.backbone, progress=progress, label="cohort")),
-        validation=embedder.voices(held_out, progress=progress, label="validation"),
+        validation=embedder.voices(
+            held_out,
+            progress=progress,
+            label="validation",
+            copies=door_copies(held_out, NOTHING_RECORDED, recipe.augment, np.random.default_rng(recipe.data.seed)),
+        ),
         validation_short=embedder.voices(short, progress=progress, label="short speech"),
         manifest={
             "training_speakers": [],

@@ -18,6 +18,7 @@ from training.clips import Cutter, SpokenClip
 from training.conditions import SPEECH_SECONDS, shortened
 from training.corpus.index import Index, Progress
 from training.corpus.split import Split, speaker_hash
+from training.door_copies import NOTHING_RECORDED, door_copies
 from training.fit import ValidationClips, fit_backbone
 from training.material import Material, gather
 from training.quantize import quantize
@@ -76,7 +77,7 @@ def learn(recipe: Recipe, index: Index, parts: Split, stages: Stages, tracker: T
         )
 
     # The number is that of the way it is quantized.
-    with stages.kept("int8", 2, fit.key, list(recipe.publish.licences)) as stage:
+    with stages.kept("int8", 3, fit.key, list(recipe.publish.licences)) as stage:
         if not stage.complete:
             write_backbone(
                 stage.folder / "backbone",
@@ -106,7 +107,12 @@ def _quantized(
         vad=recipe.vad,
         segmenter=recipe.segmenter,
         cohort=embedder.cohort(cutter.each(parts.backbone, progress=progress, label="cohort")),
-        validation=embedder.voices(held_out, progress=progress, label="validation"),
+        validation=embedder.voices(
+            held_out,
+            progress=progress,
+            label="validation",
+            copies=door_copies(held_out, NOTHING_RECORDED, recipe.augment, rng),
+        ),
         validation_short=embedder.voices(with_little_speech(held_out, rng), progress=progress, label="short speech"),
         manifest={
             "training_speakers": sorted({speaker_hash(each.speaker) for each in parts.backbone}),

@@ -31,12 +31,12 @@ from numpy.typing import NDArray
 from device.verdict.bundle import Thresholds
 from device.verdict.head import Head
 from device.verdict.interpreter import Embedding
-from training.calibrate import chosen, evidence_of, visits
+from training.calibrate import evidence_of, visits
 from training.clips import SpokenClip
 from training.enrol import enrol
 from training.metrics import clopper_pearson_upper
 from training.outlook_advice import advise
-from training.voices import Voices
+from training.voices import Voices, chosen, joined
 
 MOST_GROUPS = 4
 # How a shipped network calls the people it was made with.
@@ -151,14 +151,6 @@ def nearest_strangers(
             "all_visits": len(held), "all_let_in": let_in, "upper_bound": clopper_pearson_upper(let_in, len(held)),
         }  # fmt: skip
     return found
-
-
-def joined(first: Voices, second: Voices) -> Voices:
-    """Both, in this order."""
-    return Voices(
-        np.concatenate([first.embeddings, second.embeddings]), np.concatenate([first.shares, second.shares]),
-        (*first.speakers, *second.speakers), (*first.sessions, *second.sessions),
-    )  # fmt: skip
 
 
 def _parts(voices: Voices, person: str) -> tuple[str, list[NDArray[np.int64]]]:

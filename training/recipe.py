@@ -172,7 +172,7 @@ class DecisionSettings:
 
     target_far: float = 0.01
     max_clips: int = 3
-    cohort_top: int = 50
+    cohort_top: int = 20
 
     def __post_init__(self) -> None:
         within("decision.target_far", self.target_far, 1e-5, 0.2)

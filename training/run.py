@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from device.errors import BundleError
 from device.verdict.bundle import Bundle, load_bundle, point_current
+from training.augment import Surroundings
 from training.backbone import BackboneArtefact, read_backbone, write_backbone
 from training.calibrate import choose_thresholds, fit_calibration, validation_trials
-from training.clips import Cutter
+from training.clips import Cutter, SpokenClip
 from training.compare import hold_test, refuse_a_worse_one, standing, why_not_comparable
 from training.corpus.index import Index, Progress, index_folder, load_samples
 from training.corpus.layouts import parse_source
 from training.corpus.split import Recordings, Split, split
 from training.corpus.table import write_tables
+from training.door_copies import NOTHING_RECORDED, door_copies
 from training.effects import Sound, to_sound
 from training.enrol import check_enough_speech, enrol
 from training.evaluate import Figures, TestSet, evaluate
 from training.keys import signer_of
-from training.outlook import Household, joined, outlook_of
+from training.outlook import Household, outlook_of
 from training.populations import refuse_known_people, with_own_strangers
 from training.publish import Draft, write_verified
 from training.recipe import Recipe
@@ -29,6 +33,7 @@ from training.report import reports_of
 from training.stages import Stages
 from training.tracking import Tracker, followers
 from training.versions import current_folder, next_sequence, prune
+from training.voices import joined
 
 UNSIGNED = "not signed ([publish] key is empty): a door that lists trusted keys will refuse this bundle"
 
@@ -92,7 +97,8 @@ def _run(
             cohort_top=decision.cohort_top, prototypes=recipe.enrol.prototypes,
         )  # fmt: skip
         calibration = fit_calibration(trials, cohort_top=decision.cohort_top)
-        voices = artefact.embedder().voices(residents, progress=progress, label="enrol")
+        as_met = copier(recipe, index, parts)
+        voices = artefact.embedder().voices(residents, progress=progress, label="enrol", copies=as_met(residents))
         head = enrol(voices, artefact.cohort, calibration, prototypes=recipe.enrol.prototypes)
         thresholds = choose_thresholds(
             head, populations, trials, target_far=decision.target_far, max_clips=decision.max_clips
@@ -120,7 +126,9 @@ def _run(
     else:
         say("not evaluated, and not compared: that needs strangers, and a second session of the residents")
     with stages.timed("outlook"):
-        heard = artefact.embedder().voices(tested.residents, progress=progress, label="outlook")
+        heard = artefact.embedder().voices(
+            tested.residents, progress=progress, label="outlook", copies=as_met(tested.residents)
+        )
         home = Household(clips=[*residents, *tested.residents], voices=joined(voices, heard), cohort=artefact.cohort,
                          head=head, thresholds=thresholds, prototypes=recipe.enrol.prototypes)  # fmt: skip
         outlook = outlook_of(home, figures, populations)
@@ -196,6 +204,13 @@ def compare(
         return
     now = standing(candidate, figures["door"])
     refuse_a_worse_one(hold_test(old, tested, progress), now, force=force, say=say)
+
+
+def copier(recipe: Recipe, index: Index, parts: Split) -> Callable[[Sequence[SpokenClip]], list[list[SpokenClip]]]:
+    """What makes copies of enrolment clips as the door will hear them, with the noises and rooms that are not for the
+    test; the same copies in every run of a recipe."""
+    around = Surroundings(sounds(index, parts.train_noise), sounds(index, parts.train_rir), NOTHING_RECORDED.babble)
+    return lambda clips: door_copies(clips, around, recipe.augment, np.random.default_rng(recipe.data.seed))
 
 
 def sounds(index: Index, recordings: Recordings) -> list[Sound]:

@@ -21,12 +21,14 @@ from training.corpus.index import Progress
 @dataclass(frozen=True, slots=True, eq=False)
 class Voices:
     """``embeddings`` float32 ``(n, d)`` of length 1; ``shares`` ``(n,)``, 0..1, how much of each clip is speech;
-    ``speakers`` and ``sessions`` (any text, here hashes or names), in the order they were spoken."""
+    ``speakers`` and ``sessions`` (any text, here hashes or names), in the order they were spoken; ``copies`` float32
+    ``(k, n, d)``, the same clips in ``k`` further conditions of a door, for enrolment, or None."""
 
     embeddings: Embedding
     shares: NDArray[np.float64]
     speakers: tuple[str, ...]
     sessions: tuple[str, ...]
+    copies: Embedding | None = None
 
     def of(self, speaker: str) -> NDArray[np.int64]:
         """The rows of one speaker."""
@@ -43,18 +45,27 @@ class Embedder:
     def __init__(self, model: bytes, frontend: FrontendSpec) -> None:
         self.log_mel, self.interpreter = LogMel(frontend), Interpreter(model)
 
-    def voices(self, clips: Sequence[SpokenClip], *, progress: Progress, label: str) -> Voices:
-        """The embeddings of all ``clips``, in order."""
+    def voices(
+        self,
+        clips: Sequence[SpokenClip],
+        *,
+        progress: Progress,
+        label: str,
+        copies: Sequence[Sequence[SpokenClip]] = (),
+    ) -> Voices:
+        """The embeddings of all ``clips``, in order, and of their ``copies`` (:mod:`training.door_copies`)."""
         size = self.interpreter.output.shape[0]
-        embeddings = np.zeros((len(clips), size), dtype=np.float32)
-        for row, each in enumerate(clips):
-            embeddings[row] = self.interpreter.embed(self.log_mel(each.clip.samples))
-            progress(label, row + 1, len(clips))
+        embeddings = np.zeros((1 + len(copies), len(clips), size), dtype=np.float32)
+        for condition, heard in enumerate((clips, *copies)):
+            for row, each in enumerate(heard):
+                embeddings[condition, row] = self.interpreter.embed(self.log_mel(each.clip.samples))
+                progress(label, condition * len(clips) + row + 1, len(clips) * len(embeddings))
         return Voices(
-            embeddings,
+            embeddings[0],
             np.array([speech_share(each.clip) for each in clips]),
             tuple(each.speaker for each in clips),
             tuple(each.session for each in clips),
+            embeddings[1:] if copies else None,
         )
 
     def cohort(self, groups: Iterable[Sequence[SpokenClip]]) -> Embedding:
@@ -70,8 +81,34 @@ class Embedder:
         return unit_length(np.stack([sums[name] for name in sorted(sums)]))
 
 
+def chosen(voices: Voices, rows: NDArray[np.int64]) -> Voices:
+    """Some rows of ``voices``, in that order."""
+    return Voices(
+        voices.embeddings[rows],
+        voices.shares[rows],
+        tuple(voices.speakers[row] for row in rows),
+        tuple(voices.sessions[row] for row in rows),
+        None if voices.copies is None else voices.copies[:, rows],
+    )
+
+
+def joined(first: Voices, second: Voices) -> Voices:
+    """Both, in this order; copies are kept where both have them."""
+    copies = None
+    if first.copies is not None and second.copies is not None:
+        copies = np.concatenate([first.copies, second.copies], axis=1)
+    return Voices(
+        np.concatenate([first.embeddings, second.embeddings]),
+        np.concatenate([first.shares, second.shares]),
+        (*first.speakers, *second.speakers),
+        (*first.sessions, *second.sessions),
+        copies,
+    )
+
+
 def write_voices(path: Path, voices: Voices) -> None:
-    """Keep embeddings, so that a later run does not compute them again; exact, with names as they are."""
+    """Keep embeddings, so that a later run does not compute them again; exact, with names as they are. Copies are not
+    kept: nobody who is kept here is enrolled."""
     speakers, sessions = np.array(voices.speakers, dtype=np.str_), np.array(voices.sessions, dtype=np.str_)
     content = npz_bytes(embeddings=voices.embeddings, shares=voices.shares, speakers=speakers, sessions=sessions)
     write_atomically(path, lambda file: file.write(content))

@@ -11,11 +11,11 @@ from device.verdict.bundle import Thresholds
 from training.calibrate import evidence_of, neutral
 from training.clips import SpokenClip
 from training.enrol import enrol
-from training.outlook import Household, joined, left_out, look_ahead, nearest_resident, nearest_strangers, outlook_of
+from training.outlook import Household, left_out, look_ahead, nearest_resident, nearest_strangers, outlook_of
 from training.outlook_advice import advise, carries, terminal_lines
 from training.outlook_page import section
 from training.report import reports_of
-from training.voices import Voices
+from training.voices import Voices, joined
 
 SIZE = 16
 RNG = np.random.default_rng(11)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from device.verdict.interpreter import Embedding
 from training.atomic import write_text
 from training.benchmark.det import draw_det
 from training.benchmark.household import CLEAN, Draw, draw_households, household
@@ -30,7 +31,9 @@ from training.clips import SpokenClip, stack
 from training.conditions import conditions
 from training.corpus.index import Progress
 from training.corpus.split import speaker_hash
+from training.door_copies import NOTHING_RECORDED, door_copies
 from training.progress import Bars
+from training.recipe import Augment
 
 
 def benchmark(arguments: argparse.Namespace, progress: Progress) -> dict[str, Any]:
@@ -101,10 +104,18 @@ def judge(
     for count, (name, clips) in enumerate(changed.items(), start=1):
         embeddings[name] = kept_embeddings(system, stack(clips), arguments.runs / "benchmark")
         progress(f"{system.name} listens", count, len(changed))
+    copies = enrolment_copies(system, pack, arguments.runs / "benchmark", seed=arguments.seed)
     return {
         "verification": verification(pack, embeddings[CLEAN], seed=arguments.seed),
-        "household": household(pack, embeddings, changed, system.cohort, draws),
+        "household": household(pack, embeddings, changed, system.cohort, draws, copies),
     }
+
+
+def enrolment_copies(system: System, pack: Pack, folder: Path, *, seed: int) -> Embedding:
+    """All clips as they are enrolled beside themselves, float32 ``(k, clips, d)``. Noises and rooms are made up: those
+    of the pack are for the trials."""
+    heard = door_copies(pack.clips, NOTHING_RECORDED, Augment(), np.random.default_rng(seed))
+    return np.stack([kept_embeddings(system, stack(each), folder) for each in heard])
 
 
 def describe(pack: Pack) -> dict[str, Any]:

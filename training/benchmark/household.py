@@ -26,10 +26,11 @@ from training.calibrate import evidence_of, fit_calibration, peaks, validation_t
 from training.clips import SpokenClip
 from training.enrol import enrol
 from training.metrics import eer, far_at, frr_at, frr_at_far, threshold_at_far
+from training.recipe import DecisionSettings, Enrol
 from training.voices import Voices, cohort_of
 
-PROTOTYPES = 6
-COHORT_TOP = 50
+PROTOTYPES = Enrol().prototypes
+COHORT_TOP = DecisionSettings().cohort_top
 MAX_CLIPS = 3
 FARS = {"1pct": 0.01, "01pct": 0.001}
 CLEAN = "clean"
@@ -92,13 +93,15 @@ def household(
     changed: Mapping[str, Sequence[SpokenClip]],
     cohort: Embedding | None,
     draws: Sequence[Draw],
+    copies: Embedding | None = None,
 ) -> dict[str, Any]:
     """Figures by condition and unit (``clip``, and ``visit`` of up to three): eer, and at the thresholds chosen on
     clean speech for a FAR of 1 % and 0.1 %: frr and the far that came out, in all and by the strangers' corpus; each
     the mean, lowest and highest of the draws. ``frr_where_far_is_1pct`` is the FRR where the judged strangers' own FAR
     is 1 %: no door could choose that threshold, but two systems are compared at the same FAR there. ``embeddings`` and
-    ``changed`` (the clips themselves) by condition, ``clean`` among them."""
-    per_draw = [_one(pack, embeddings, changed, cohort, draw) for draw in draws]
+    ``changed`` (the clips themselves) by condition, ``clean`` among them; ``copies`` float32 ``(k, clips, d)``: all
+    clips as they are enrolled beside themselves (:mod:`training.door_copies`)."""
+    per_draw = [_one(pack, embeddings, changed, cohort, draw, copies) for draw in draws]
     return {
         condition: {
             unit: {
@@ -118,21 +121,22 @@ def _one(
     changed: Mapping[str, Sequence[SpokenClip]],
     cohort: Embedding | None,
     draw: Draw,
+    copies: Embedding | None,
 ) -> dict[str, Any]:
     clean = embeddings[CLEAN]
     chosen_rows = draw.choosing
-    choosing = _voices(pack.clips, clean, chosen_rows)
+    choosing = _voices(pack.clips, clean, chosen_rows, copies)
     neighbours = cohort
     if neighbours is None:
         lent = np.isin(choosing.speakers, choosing.names[::2])
         neighbours = cohort_of(_voices(pack.clips, clean, draw.choosing[lent]))
         chosen_rows = draw.choosing[~lent]
-        choosing = _voices(pack.clips, clean, chosen_rows)
+        choosing = _voices(pack.clips, clean, chosen_rows, copies)
     top = min(COHORT_TOP, len(neighbours))
     short = choosing if SHORT not in embeddings else _voices(changed[SHORT], embeddings[SHORT], chosen_rows)
     trials = validation_trials(choosing, short, neighbours, cohort_top=top, prototypes=PROTOTYPES)
     calibration = fit_calibration(trials, cohort_top=top)
-    head = enrol(_voices(pack.clips, clean, draw.enrolled), neighbours, calibration, prototypes=PROTOTYPES)
+    head = enrol(_voices(pack.clips, clean, draw.enrolled, copies), neighbours, calibration, prototypes=PROTOTYPES)
     thresholds = {
         unit: {name: threshold_at_far(scores, far) for name, far in FARS.items()}
         for unit, scores in _scores(head, choosing).items()
@@ -173,12 +177,13 @@ def _two_days(pack: Pack, name: str, *, enrol_seconds: float, enrol_sessions: in
     return np.concatenate(enrolled), np.concatenate([pack.rows(name, each) for each in sessions[enrol_sessions:]])
 
 
-def _voices(clips: Sequence[SpokenClip], embeddings: Embedding, rows: _Rows) -> Voices:
+def _voices(clips: Sequence[SpokenClip], embeddings: Embedding, rows: _Rows, copies: Embedding | None = None) -> Voices:
     return Voices(
         embeddings[rows],
         np.array([speech_share(clips[row].clip) for row in rows]),
         tuple(clips[row].speaker for row in rows),
         tuple(clips[row].session for row in rows),
+        None if copies is None else copies[:, rows],
     )
 
 

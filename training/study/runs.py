@@ -14,6 +14,7 @@ import numpy as np
 from device.errors import DataError
 from training.atomic import write_text
 from training.backbone import BackboneArtefact
+from training.benchmark.command import enrolment_copies
 from training.benchmark.household import CLEAN, draw_households, household
 from training.benchmark.pack import Pack, read_pack
 from training.benchmark.systems import (
@@ -144,7 +145,8 @@ def _judge(learnt: _Learnt, pack: Pack, trials: Trials, folder: Path, progress: 
                 where=str(trials.pack),
                 allowed="a corpus with several sessions a speaker",
             )
-        at_the_door = household(pack, {CLEAN: embeddings}, {CLEAN: pack.clips}, system.cohort, draws)[CLEAN]
+        copies = enrolment_copies(system, pack, folder / "benchmark", seed=trials.seed)
+        at_the_door = household(pack, {CLEAN: embeddings}, {CLEAN: pack.clips}, system.cohort, draws, copies)[CLEAN]
         told[system.name] = {
             "clip_to_clip_eer": across[0]["clip_to_clip"]["eer"]["value"],
             "clip_to_ten_eer": across[0]["clip_to_ten"]["eer"]["value"],

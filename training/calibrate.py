@@ -25,6 +25,8 @@ MIN_CLIPS = 6
 REFUSE_QUANTILE = 0.005
 HIGHEST_REFUSE_LLR = -1.0
 LOWEST_OPEN_LLR = 0.5
+# However little of a clip is speech, similarity counts at least so much of what it counts in 3 s of it.
+LEAST_SLOPE_SHARE = 0.2
 _Float = NDArray[np.float64]
 
 
@@ -51,9 +53,19 @@ def fit_calibration(trials: Trials, *, cohort_top: int) -> Calibration:
         missing = 1.0 - shares
         return np.stack([scores, np.ones_like(scores), missing * scores, missing], axis=1)
 
+    def bounded(scores: _Float, shares: _Float) -> _Float:
+        missing = 1.0 - shares
+        return np.stack([scores * (1.0 - (1.0 - LEAST_SLOPE_SHARE) * missing), np.ones_like(scores), missing], axis=1)
+
     slope, intercept, short_slope, short_intercept = logistic(
         design(trials.same, trials.same_shares), design(trials.different, trials.different_shares)
     )
+    if slope + short_slope < LEAST_SLOPE_SHARE * slope:
+        # The line through 1 to 3 s of speech would turn evidence around where nothing was tried: held at its bound.
+        slope, intercept, short_intercept = logistic(
+            bounded(trials.same, trials.same_shares), bounded(trials.different, trials.different_shares)
+        )
+        short_slope = -(1.0 - LEAST_SLOPE_SHARE) * slope
     return Calibration(slope, intercept, cohort_top, short_slope, short_intercept)
 
 

@@ -13,7 +13,16 @@ from device.verdict.scorer import Scorer, speech_share
 from tests.conftest import ROOT
 from training.augment import Surroundings, augment, coloured_noise, few_words, in_room, with_noise
 from training.backbone import read_backbone
-from training.calibrate import choose_thresholds, fit_calibration, logistic, peaks, validation_trials, visits
+from training.calibrate import (
+    LEAST_SLOPE_SHARE,
+    Trials,
+    choose_thresholds,
+    fit_calibration,
+    logistic,
+    peaks,
+    validation_trials,
+    visits,
+)
 from training.clips import ClipFile, SpokenClip
 from training.corpus.index import silent
 from training.enrol import enrol
@@ -65,6 +74,22 @@ def test_logistic_regression_recovers_a_known_likelihood_ratio() -> None:
     slope, intercept = logistic(design(RNG(1).normal(1, 1, 50_000)), design(RNG(2).normal(-1, 1, 50_000)))
     assert slope == pytest.approx(2.0, abs=0.1)
     assert intercept == pytest.approx(0.0, abs=0.1)
+
+
+def test_calibration_never_turns_the_evidence_of_short_speech_around() -> None:
+    """Short clips of residents that are no likelier than strangers' would, by a straight line, be evidence against."""
+    rng = RNG(3)
+    same = np.concatenate([rng.normal(4, 1, 400), rng.normal(0.2, 1, 400)])
+    different = np.concatenate([rng.normal(0, 1, 4000), rng.normal(0.0, 1, 4000)])
+    shares = [np.repeat([1.0, 0.5], count) for count in (400, 4000)]
+    found = fit_calibration(Trials(same, different, *shares), cohort_top=20)
+    assert found.usable
+    assert found.slope + found.short_slope == pytest.approx(LEAST_SLOPE_SHARE * found.slope)
+    rising = found.ratios(np.array([[-1.0], [1.0]]), np.array([0.0, 0.0]))
+    assert rising[1] > rising[0]
+    # Where there is nothing to hold, the bound changes nothing.
+    kind = Trials(same[:400], different[:4000], shares[0][:400], shares[1][:4000])
+    assert fit_calibration(kind, cohort_top=20).slope == pytest.approx(4.0, abs=0.5)
 
 
 def test_a_visit_is_consecutive_clips_of_one_session_and_its_peak_the_best_running_sum() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from device.verdict.interpreter import Embedding
 from training.atomic import write_text
 from training.benchmark.det import draw_det
-from training.benchmark.household import CLEAN, Draw, draw_households, household
+from training.benchmark.household import CLEAN, COHORT_TOP, Draw, draw_households, household
 from training.benchmark.pack import Pack, read_pack, read_rows
 from training.benchmark.systems import (
     System,
@@ -79,7 +79,15 @@ def benchmark(arguments: argparse.Namespace, progress: Progress) -> dict[str, An
     }
 
 
-SETTINGS = ("draws", "residents", "enrol_seconds", "enrol_sessions", "seed")
+SETTINGS = (
+    "draws",
+    "residents",
+    "enrol_seconds",
+    "enrol_sessions",
+    "enrol_as_recorded",
+    "cohort_top",
+    "seed",
+)
 
 
 def changed_clips(pack: Pack, *, seed: int) -> dict[str, Sequence[SpokenClip]]:
@@ -104,10 +112,14 @@ def judge(
     for count, (name, clips) in enumerate(changed.items(), start=1):
         embeddings[name] = kept_embeddings(system, stack(clips), arguments.runs / "benchmark")
         progress(f"{system.name} listens", count, len(changed))
-    copies = enrolment_copies(system, pack, arguments.runs / "benchmark", seed=arguments.seed)
+    copies = None
+    if not arguments.enrol_as_recorded:
+        copies = enrolment_copies(system, pack, arguments.runs / "benchmark", seed=arguments.seed)
     return {
         "verification": verification(pack, embeddings[CLEAN], seed=arguments.seed),
-        "household": household(pack, embeddings, changed, system.cohort, draws, copies),
+        "household": household(
+            pack, embeddings, changed, system.cohort, draws, copies, cohort_top=arguments.cohort_top
+        ),
     }
 
 
@@ -147,6 +159,15 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("--residents", type=int, default=5, help="residents of each (default: 5)")
     parser.add_argument("--enrol-seconds", type=float, default=60.0, help="enrolled of each resident (default: 60)")
     parser.add_argument("--enrol-sessions", type=int, default=1, help="from so many sessions (default: 1)")
+    parser.add_argument(
+        "--enrol-as-recorded", action="store_true", help="enrol no copies in noise, in a room and through a door phone"
+    )
+    parser.add_argument(
+        "--cohort-top",
+        type=int,
+        default=COHORT_TOP,
+        help=f"nearest of the cohort looked at (default: {COHORT_TOP})",
+    )
     parser.add_argument("--seed", type=int, default=7, help="decides every draw (default: 7)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where embeddings are kept (default: runs)")
     parser.add_argument("--json", type=Path, default=None, help="write everything here")

@@ -94,6 +94,8 @@ def household(
     cohort: Embedding | None,
     draws: Sequence[Draw],
     copies: Embedding | None = None,
+    *,
+    cohort_top: int = COHORT_TOP,
 ) -> dict[str, Any]:
     """Figures by condition and unit (``clip``, and ``visit`` of up to three): eer, and at the thresholds chosen on
     clean speech for a FAR of 1 % and 0.1 %: frr and the far that came out, in all and by the strangers' corpus; each
@@ -101,7 +103,7 @@ def household(
     is 1 %: no door could choose that threshold, but two systems are compared at the same FAR there. ``embeddings`` and
     ``changed`` (the clips themselves) by condition, ``clean`` among them; ``copies`` float32 ``(k, clips, d)``: all
     clips as they are enrolled beside themselves (:mod:`training.door_copies`)."""
-    per_draw = [_one(pack, embeddings, changed, cohort, draw, copies) for draw in draws]
+    per_draw = [_one(pack, embeddings, changed, cohort, draw, copies, cohort_top) for draw in draws]
     return {
         condition: {
             unit: {
@@ -122,6 +124,7 @@ def _one(
     cohort: Embedding | None,
     draw: Draw,
     copies: Embedding | None,
+    cohort_top: int,
 ) -> dict[str, Any]:
     clean = embeddings[CLEAN]
     chosen_rows = draw.choosing
@@ -132,7 +135,7 @@ def _one(
         neighbours = cohort_of(_voices(pack.clips, clean, draw.choosing[lent]))
         chosen_rows = draw.choosing[~lent]
         choosing = _voices(pack.clips, clean, chosen_rows, copies)
-    top = min(COHORT_TOP, len(neighbours))
+    top = min(cohort_top, len(neighbours))
     short = choosing if SHORT not in embeddings else _voices(changed[SHORT], embeddings[SHORT], chosen_rows)
     trials = validation_trials(choosing, short, neighbours, cohort_top=top, prototypes=PROTOTYPES)
     calibration = fit_calibration(trials, cohort_top=top)

@@ -27,12 +27,13 @@ from training.run import run
 
 # speechocean762 has enough clips of each person; LibriSpeech has the residents' other days.
 WANTED = {("evaluate", "librispeech"): (6, 40), ("train", "speechocean762"): (48, 20)}
+# Two residents, and strangers enough to calibrate on half of them.
+JUDGED = {("evaluate", "librispeech"): (2, 40), ("evaluate", "speechocean762"): (26, 16)}
+Wanted = dict[tuple[str, str], tuple[int, int]]
 
 
-@pytest.fixture(scope="module")
-def small_pack(speech_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six people with two sessions, 48 others to learn from, some noise and rooms; links, no copies."""
-    pack = tmp_path_factory.mktemp("pack")
+def part_of(speech_pack: Path, pack: Path, wanted: Wanted) -> Path:
+    """Some people of the pack, by use and corpus: how many, and of each so many files; some noise and rooms; links."""
     with (speech_pack / "manifest.csv").open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     kept: list[dict[str, str]] = []
@@ -44,7 +45,7 @@ def small_pack(speech_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> P
             sounds[row["kind"]] += 1
             kept += [row] if sounds[row["kind"]] <= 14 else []
             continue
-        most_people, most_files = WANTED.get((row["use"], row["corpus"]), (0, 0))
+        most_people, most_files = wanted.get((row["use"], row["corpus"]), (0, 0))
         known, person = people[row["use"], row["corpus"]], (row["corpus"], row["speaker"])
         if files[person] < most_files and (row["speaker"] in known or len(known) < most_people):
             known.add(row["speaker"])
@@ -62,10 +63,10 @@ def small_pack(speech_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture(scope="module")
-def home(small_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(speech_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two residents with two sessions, four strangers, 48 others, some noise and rooms."""
     folder = tmp_path_factory.mktemp("homes") / "home"
-    build_household(small_pack, folder, residents=2, seed=3)
+    build_household(part_of(speech_pack, tmp_path_factory.mktemp("pack"), WANTED), folder, residents=2, seed=3)
     return folder
 
 
@@ -159,7 +160,7 @@ def test_a_backbone_is_not_tested_on_people_it_was_learnt_from(home: Path, tmp_p
 
 
 def test_a_study_learns_and_judges_each_run_and_keeps_what_is_done(
-    home: Path, small_pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, speech_pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("tensorflow")
     from training.study import runs as study
@@ -169,7 +170,8 @@ def test_a_study_learns_and_judges_each_run_and_keeps_what_is_done(
     whole = recipe(home, tmp_path / "models")
     few = replace(whole, backbone=replace(whole.backbone, most_speakers=24))
     plan = [Run("all", whole, "speakers"), Run("few", few, "speakers"), Run("again", whole, "")]
-    trials = study.Trials(small_pack, draws=2, residents=2, enrol_seconds=9.0)
+    judged = part_of(speech_pack, tmp_path / "pack", JUDGED)
+    trials = study.Trials(judged, draws=2, residents=2, enrol_seconds=9.0)
     said: list[str] = []
 
     def carry_out() -> dict[str, dict[str, object]]:

@@ -103,7 +103,7 @@ class Hub:
         for number, outlet in enumerate(self._outlets):
             try:
                 work(outlet)
-            except Exception:
+            except Exception as error:
                 if number not in self._broken:
                     self._broken.add(number)
-                    _LOG.exception("%s failed, the others go on", type(outlet).__name__)
+                    _LOG.exception("%s failed, the others go on: %s", type(outlet).__name__, error)

@@ -88,9 +88,9 @@ class LiveServer:
                 # However much comes in, most of the time is the door's: threads share one interpreter.
                 self._stopping.wait(PAUSE_SECONDS)
             self.step()
-        except Exception:
+        except Exception as error:
             # A defect here must not reach the door; it goes on without a live feed.
-            _LOG.exception("the live feed ends, the door goes on")
+            _LOG.exception("the live feed ends, the door goes on: %s", error)
         finally:
             self._end()
 

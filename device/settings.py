@@ -34,7 +34,7 @@ def read_settings(path: Path, kind: type[Settings]) -> Settings:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
-        raise ConfigError("no such file", where=where, next_step="give the path of a settings file") from error
+        raise ConfigError("no such file", where=where, next_step="name another one: --config FILE") from error
     except OSError as error:
         raise ConfigError("cannot be read as TOML", where=where, received=error) from error
     return parse_settings(content, kind, where=where)

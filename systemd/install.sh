@@ -8,9 +8,9 @@
 # --offline: no packages, no downloads; says what is missing. --listen 0: do not listen to the microphones.
 # --with mqtt,metrics,web: gateway and page with these libraries (requirements-mqtt.txt, ...); later runs keep them.
 # Program and environment go to /opt/voicelatch, the configuration to /etc/voicelatch (yours is never overwritten), the
-# state to /var/lib/voicelatch. Where the configuration asks for a button the daemon's unit gets the right to hear it, in
-# voicelatch.service.d/button.conf; where it no longer does, that goes. PYTHON names the interpreter of the environment
-# (default: python3).
+# state to /var/lib/voicelatch. Where the configuration asks for a button or a light the daemon's unit gets the right to
+# the pins, in voicelatch.service.d/pins.conf; where it no longer does, that goes. PYTHON names the interpreter of the
+# environment (default: python3).
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -109,6 +109,7 @@ program() {
   fi
   put "$here/requirements-device.txt" "$target/requirements-device.txt"
   put "$here/README.md" "$target/README.md"
+  put "$here/systemd/README.md" "$target/systemd/README.md"
   # Bundles of yours, and the one in use, stay as they are.
   [ -e "$target/models/demo" ] || { cp -r "$here/models/demo" "$target/models/demo"; say "wrote      models/demo"; }
   [ -e "$target/models/current" ] || { cp "$here/models/current" "$target/models/current"; say "wrote      models/current"; }
@@ -174,17 +175,18 @@ PY
   say "wrote      $config"
 }
 
-# The right to the pins that a button needs, exactly while the configuration asks for one.
-button() {
-  local rights=/etc/systemd/system/voicelatch.service.d/button.conf asked
+# The right to the pins that a button or a light needs, exactly while the configuration asks for one.
+pins() {
+  local rights=/etc/systemd/system/voicelatch.service.d/pins.conf asked
   asked=$("$python" - "$config" <<'PY'
 import sys, tomllib
 with open(sys.argv[1], "rb") as file:
-    print(tomllib.load(file).get("button", {}).get("enabled", False) is True)
+    told = tomllib.load(file)
+print(True in (told.get("button", {}).get("enabled"), told.get("signals", {}).get("led")))
 PY
-  ) || { say "UNREADABLE $config; the daemon's right to a button stays as it is"; return; }
+  ) || { say "UNREADABLE $config; the daemon's right to the pins stays as it is"; return; }
   if [ "$asked" = True ]; then
-    put "$here/systemd/voicelatch.service.d/button.conf" "$rights"
+    put "$here/systemd/voicelatch.service.d/pins.conf" "$rights"
   elif [ -e "$rights" ]; then
     rm "$rights"
     say "removed    $rights"
@@ -196,7 +198,7 @@ services() {
   [ -z "$gateway" ] || units+=(voicelatch-gateway.service)
   [ -z "$page" ] || units+=(voicelatch-web.service)
   for each in "${units[@]}"; do put "$here/systemd/$each" "/etc/systemd/system/$each"; done
-  button
+  pins
   if systemd_runs; then
     systemctl daemon-reload
     # What runs already takes up the new program; the guardian's stop leaves the pin off.
@@ -234,7 +236,7 @@ uninstall() {
   rm -f /etc/systemd/system/multi-user.target.wants/voicelatch{,-guardian,-gateway,-web}.service
   ! systemd_runs || systemctl daemon-reload
   rm -f /etc/tmpfiles.d/voicelatch.conf /etc/sysusers.d/voicelatch.conf
-  rm -rf "$target/device" "$target/.venv" "$target"/requirements-*.txt "$target/README.md"
+  rm -rf "$target/device" "$target/.venv" "$target"/requirements-*.txt "$target/README.md" "$target/systemd"
   say "removed    program, environment and units"
   if [ -n "$purge" ]; then
     rm -rf "$target" /etc/voicelatch /var/lib/voicelatch

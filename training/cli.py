@@ -22,9 +22,11 @@ from training.progress import Bars
 from training.replay_study import add_parser as add_replay_study
 from training.study.command import add_parser as add_study
 
+# What shells give for Ctrl-C.
+INTERRUPTED = 130
 EXIT_CODES = (
     "Exit codes: 0 done, 2 wrong command line, 65 unusable bundle or sound, 66 unusable recordings, "
-    "69 something is not installed, 73 cannot write, 78 wrong recipe."
+    "69 something is not installed, 73 cannot write, 78 wrong recipe, 130 Ctrl-C."
 )
 
 
@@ -147,3 +149,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except VoicelatchError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on where it was, as far as stages were finished", file=sys.stderr)
+        return INTERRUPTED

@@ -10,12 +10,14 @@ from pathlib import Path
 from device.errors import MicrophoneError, RuntimeMissingError, VoicelatchError
 from device.hardware.clock import SystemClock
 from device.hardware.microphone import SounddeviceMicrophone
+from device.service.check_around import describe_light, describe_metrics, describe_mqtt, describe_page
 from device.service.config import Config, read_config
 from device.service.relays import describe
 from device.service.schedule import check_people
 from device.service.trust import trust_of
 from device.service.unit_rights import pins_within_reach
 from device.service.verified import bundle_digest
+from device.service.where import state_or_default
 from device.sound.pcm import Frame, level_dbfs
 from device.sound.segmenter import frames_of
 from device.sound.vad import VadSpec, WebRtcDetector
@@ -65,11 +67,26 @@ def check_all(config_path: Path, *, simulate: bool) -> list[Finding]:
         findings.append(_try("schedule", lambda: _schedule(config[0], bundle[0])))
     if config and config[0].button.enabled and not simulate:
         findings.append(_try("button", lambda: _button(config[0])))
-        findings.append(_try("button's unit", pins_within_reach))
+    if config and config[0].signals.led and not simulate:
+        findings.append(_try("light", lambda: describe_light(config[0].signals)))
+    if config and (config[0].button.enabled or config[0].signals.led) and not simulate:
+        findings.append(_try("unit", pins_within_reach))
     if config and not simulate:
         findings.append(_try("microphone", lambda: _microphone(config[0])))
         findings.append(_try("relay", lambda: describe(config[0].relay)))
-    return findings
+    return findings + (_around(config[0]) if config else [])
+
+
+def _around(config: Config) -> list[Finding]:
+    """Gateway and page, as far as they are switched on."""
+    found: list[Finding] = []
+    if config.mqtt.enabled:
+        found.append(_try("mqtt", lambda: describe_mqtt(config.mqtt)))
+    if config.metrics.enabled:
+        found.append(_try("metrics", lambda: describe_metrics(config.metrics)))
+    if config.web.enabled:
+        found.append(_try("page", lambda: describe_page(config.web, state=state_or_default(None))))
+    return found
 
 
 def check_bundle(path: Path) -> list[Finding]:

@@ -28,8 +28,10 @@ from device.service.web_command import add_parser as add_web
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 not as expected, 2 wrong command line, 65 unusable bundle or sound, "
-    "69 hardware, a library or the daemon is missing, 70 a defect, 73 cannot write, 78 wrong configuration."
+    "69 hardware, a library or the daemon is missing, 70 a defect, 73 cannot write, 78 wrong configuration, 130 Ctrl-C."
 )
+# What shells give for Ctrl-C.
+INTERRUPTED = 130
 CONFIG_HELP = "a TOML file; see systemd/voicelatch.toml"
 _LOG = logging.getLogger(__name__)
 
@@ -216,7 +218,7 @@ def _relay(arguments: argparse.Namespace) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """All commands of the door."""
-    parser = argparse.ArgumentParser(prog="voicelatch", description="Opens the door for the voices it knows.",
+    parser = argparse.ArgumentParser(prog=_called(), description="Opens the door for the voices it knows.",
                                      epilog=EXIT_CODES)  # fmt: skip
     commands = parser.add_subparsers(dest="command", required=True)
 
@@ -287,6 +289,11 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _called() -> str:
+    """How this program was called, so that the usage can be typed again."""
+    return "python -m device" if Path(sys.argv[0]).name == "__main__.py" else "voicelatch"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -299,6 +306,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except VoicelatchError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
     except Exception:
         # The last line of defence: the relay was put off on the way here; systemd restarts us.
         _LOG.exception("a defect; please report it")

@@ -20,6 +20,7 @@ from device.service.explain import explain, find_decision
 from device.service.review_command import add_parser as add_review
 from device.service.where import DEFAULT_CONFIG, events_path, state_or_default
 from device.settings import LARGEST
+from device.verdict.values import Outcome
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 verify found a problem, 2 wrong command line, 66 no such log or event, 73 cannot read, "
@@ -67,10 +68,13 @@ def _chosen(reader: EventReader, arguments: argparse.Namespace) -> Iterator[Stor
 
 def _list(arguments: argparse.Namespace) -> int:
     with _reader(arguments) as reader:
-        seen = reader.span()[1]
+        shown, seen = 0, reader.span()[1]
         for event in _chosen(reader, arguments):
-            seen = max(seen, event.n)
+            shown, seen = shown + 1, max(seen, event.n)
             _show(event, arguments)
+        if not (shown or arguments.json or arguments.follow):
+            # A misspelt filter must not pass for a quiet week.
+            print(f"no such event; {reader.files.path} ends at {reader.span()[1]}", file=sys.stderr)
         return _go_on(reader, seen, arguments) if arguments.follow else 0
 
 
@@ -203,9 +207,12 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 
 def _add_filters(made: argparse.ArgumentParser) -> None:
-    made.add_argument("--kind", action="append", default=[], help="only these, such as decision (may be repeated)")
+    made.add_argument(
+        "--kind", action="append", default=[], help="only these, such as decision, relay_on or gap (may be repeated)"
+    )
     made.add_argument("--person", default="", help="only those about this resident, as the nearest voice")
-    made.add_argument("--outcome", default="", help="only decisions that ended so, such as open or refuse")
+    made.add_argument("--outcome", default="", choices=[each.value for each in Outcome],
+                      help="only decisions that ended so")  # fmt: skip
     made.add_argument("--since", default="", help="2h, 30m, 7d, or an ISO date or time")
     made.add_argument("--until", default="", help="the same")
     made.add_argument("--last", type=_count, default=None, metavar="N", help="only the last N of them")

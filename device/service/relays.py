@@ -10,6 +10,8 @@ from device.ports import Clock, Relay
 from device.service.config import RelayConfig
 
 TEST_SECONDS = 1.0
+# Until a program claims it, a pin is an input: BCM 0 to 8 pulled up, 9 to 27 pulled down.
+LAST_PULLED_UP = 8
 
 
 def make_relay(config: RelayConfig) -> Relay:
@@ -48,12 +50,25 @@ def describe(config: RelayConfig) -> str:
         from device.hardware.guardian_relay import probe
 
         is_on = probe(Path(config.guardian))
-        return f"the guardian at {config.guardian} answers: pin {config.pin} is {'on' if is_on else 'off'}"
+        told = f"the guardian at {config.guardian} answers: pin {config.pin} is {'on' if is_on else 'off'}"
+        return told + at_boot(config)
     relay = make_relay(config)
     try:
-        return f"pin {config.pin} claimed through {config.pin_factory}, off"
+        return f"pin {config.pin} claimed through {config.pin_factory}, off" + at_boot(config)
     finally:
         relay.close()
+
+
+def at_boot(config: RelayConfig) -> str:
+    """A warning where the Pi itself pulls the pin to the level that opens until a program holds it; else empty."""
+    pulled_up = config.pin <= LAST_PULLED_UP
+    if pulled_up != config.active_high:
+        return ""
+    level, resistor = ("up", "down to ground") if pulled_up else ("down", "up to 3.3 V")
+    return (
+        f"; CAREFUL: a Pi that starts pulls pin {config.pin} {level}, which is this relay's ON: take another pin or "
+        f"relay board, or pull it {resistor} with 10 kOhm"
+    )
 
 
 def click(config: RelayConfig, clock: Clock) -> bool:

@@ -1,4 +1,4 @@
-"""Whether the daemon's systemd unit, as installed, may reach the GPIO pins: a button needs that.
+"""Whether the daemon's systemd unit, as installed, may reach the GPIO pins: a button or a light needs that.
 
 The files are read, not systemd asked: that needs no bus, and the daemon's own user may run ``check``.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from device.errors import ButtonError
+from device.errors import ConfigError
 
 UNIT = "voicelatch.service"
 # systemd's own order: a unit in an earlier folder hides those of the same name in later ones.
@@ -18,19 +18,19 @@ NEEDED = {"SupplementaryGroups": "gpio", "DeviceAllow": "char-gpiochip"}
 
 
 def pins_within_reach(folders: Sequence[Path] = FOLDERS) -> str:
-    """What ``check`` says. Raises :class:`ButtonError` where the unit lacks group gpio or the device."""
+    """What ``check`` says. Raises :class:`ConfigError` where the unit lacks group gpio or the device."""
     files = _files(folders)
     if not files:
         return f"{UNIT} is not installed here; its rights were not looked at"
     settings = _settings(files)
     lacking = [f"{key}={name}" for key, name in NEEDED.items() if name not in settings[key]]
     if lacking:
-        raise ButtonError(
-            "the daemon's unit may not reach the button's pin",
+        raise ConfigError(
+            "the daemon's unit may not reach the pins of a button or a light",
             where=str(files[0]),
             received=f"no {' and no '.join(lacking)}",
-            next_step="run systemd/install.sh again: it adds voicelatch.service.d/button.conf where the configuration "
-            "asks for a button",
+            next_step="run systemd/install.sh again: it adds voicelatch.service.d/pins.conf where the configuration "
+            "asks for one",
         )
     return f"{UNIT} may reach the pins"
 

@@ -90,8 +90,12 @@ def _password(arguments: argparse.Namespace) -> int:
     if arguments.stdin:
         asked = sys.stdin.readline().rstrip("\n")
     else:
-        asked = getpass.getpass("New password for the page: ")
-        if asked != getpass.getpass("The same again: "):
+        try:
+            asked, again = getpass.getpass("New password for the page: "), getpass.getpass("The same again: ")
+        except EOFError as error:
+            raise ConfigError("nobody is there to ask", where="web password",
+                              next_step="run it in a terminal, or hand the password to --stdin") from error  # fmt: skip
+        if asked != again:
             raise ConfigError("the two were not the same", where="web password", next_step="try again")
     write_password(where, hash_password(asked))
     print(f"The password is set ({where}).")

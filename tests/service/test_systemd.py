@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 
 NAMES = ("voicelatch", "voicelatch-guardian", "voicelatch-gateway", "voicelatch-web")
 DAEMON, GUARDIAN, GATEWAY, PAGE = UNITS = [ROOT / f"systemd/{name}.service" for name in NAMES]
-BUTTON = ROOT / "systemd/voicelatch.service.d/button.conf"
+PINS = ROOT / "systemd/voicelatch.service.d/pins.conf"
 needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed (Debian: systemd)"
 )
@@ -47,14 +47,14 @@ def test_a_unit_s_exposure_is_at_most_1_0_and_with_a_network_1_3(unit: Path) -> 
 
 
 @needs_systemd
-def test_with_a_button_the_daemon_s_exposure_is_still_at_most_1_0(tmp_path: Path) -> None:
+def test_with_the_pins_the_daemon_s_exposure_is_still_at_most_1_0(tmp_path: Path) -> None:
     unit = tmp_path / DAEMON.name
     unit.write_text(DAEMON.read_text())
     told = {}
     for name in ("without", "with"):
         if name == "with":
             (tmp_path / f"{DAEMON.name}.d").mkdir()
-            (tmp_path / f"{DAEMON.name}.d/button.conf").write_text(BUTTON.read_text())
+            (tmp_path / f"{DAEMON.name}.d/pins.conf").write_text(PINS.read_text())
         done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=10", unit],
                               capture_output=True, text=True, check=False)  # fmt: skip
         print(name, done.stdout.splitlines()[-1])
@@ -65,8 +65,8 @@ def test_with_a_button_the_daemon_s_exposure_is_still_at_most_1_0(tmp_path: Path
     assert "char-gpiochip" not in told["without"]
 
 
-def test_a_button_brings_the_pins_and_nothing_else() -> None:
-    assert keys(BUTTON) == {"SupplementaryGroups": ["gpio"], "DeviceAllow": ["char-gpiochip rw"]}
+def test_a_button_or_a_light_brings_the_pins_and_nothing_else() -> None:
+    assert keys(PINS) == {"SupplementaryGroups": ["gpio"], "DeviceAllow": ["char-gpiochip rw"]}
 
 
 @each_unit

@@ -412,16 +412,19 @@ def test_bundles_are_writable_for_those_who_deploy_and_read_only_for_the_daemon(
     house.machine.run("rmdir", f"{models}/new")
 
 
-def test_a_button_gives_the_daemon_the_pins_for_as_long_as_it_is_asked_for(house: House) -> None:
+@pytest.mark.parametrize(("table", "key"), [("button", "enabled"), ("signals", "led")])
+def test_a_button_or_a_light_gives_the_daemon_the_pins_for_as_long_as_it_is_asked_for(
+    house: House, table: str, key: str
+) -> None:
     bare = _groups(house, DAEMON)
     kept = house.machine.run("cat", CONFIG)
-    before, table, after = kept.partition("[button]\n")
-    for old, new in (("enabled = false", "enabled = true"), ('pin_factory = "lgpio"', 'pin_factory = "mock"')):
+    before, header, after = kept.partition(f"[{table}]\n")
+    for old, new in ((f"{key} = false", f"{key} = true"), ('pin_factory = "lgpio"', 'pin_factory = "mock"')):
         assert old in after
         after = after.replace(old, new, 1)
-    house.write(CONFIG, before + table + after)
+    house.write(CONFIG, before + header + after)
     pid = house.machine.main_pid(DAEMON)
-    assert "wrote      /etc/systemd/system/voicelatch.service.d/button.conf" in house.machine.run(*INSTALL)
+    assert "wrote      /etc/systemd/system/voicelatch.service.d/pins.conf" in house.machine.run(*INSTALL)
     house.listening(other_than=pid)
     assert _groups(house, DAEMON) == {*bare, "gpio"}
     assert "char-gpiochip" in house.machine.run("systemctl", "show", DAEMON, "--property=DeviceAllow")
@@ -429,7 +432,7 @@ def test_a_button_gives_the_daemon_the_pins_for_as_long_as_it_is_asked_for(house
     assert "wrote" not in house.machine.run(*INSTALL)
     house.write(CONFIG, kept)
     pid = house.machine.main_pid(DAEMON)
-    assert "removed    /etc/systemd/system/voicelatch.service.d/button.conf" in house.machine.run(*INSTALL)
+    assert "removed    /etc/systemd/system/voicelatch.service.d/pins.conf" in house.machine.run(*INSTALL)
     house.listening(other_than=pid)
     assert _groups(house, DAEMON) == bare
 

@@ -52,6 +52,18 @@ def test_a_slip_of_the_finger_sets_nothing(tmp_path: Path, monkeypatch: pytest.M
     assert not list(tmp_path.iterdir())
 
 
+def test_without_anybody_to_ask_nothing_is_set_and_the_other_way_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def nobody(_text: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("getpass.getpass", nobody)
+    assert cli.main(["web", "password", "--state-dir", str(tmp_path)]) == 78
+    assert "--stdin" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_configuration_says_where_it_is_kept(tmp_path: Path) -> None:
     config = door_config(tmp_path, f'[web]\npassword_file = "{tmp_path / "elsewhere"}"\n')
     command = [sys.executable, "-m", "device", "web", "password", "--stdin", "--config", str(config)]

@@ -24,6 +24,7 @@ from device.service.levels_command import add_parser as add_levels
 from device.service.listen_command import add_parser as add_listen
 from device.service.record_command import add_parser as add_record
 from device.service.recordings_command import add_parser as add_recordings
+from device.service.scan_command import add_parser as add_scan
 from device.service.web_command import add_parser as add_web
 
 EXIT_CODES = (
@@ -285,6 +286,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_listen(commands)
     add_record(commands)
     add_recordings(commands)
+    add_scan(commands)
     add_web(commands)
     return parser
 

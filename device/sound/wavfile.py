@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import struct
 import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +18,8 @@ from device.sound.resample import resample
 
 # More than two hours at 16 kHz.
 MAX_BYTES = 256 << 20
+# What the standard library raises for a file that is not as it should be.
+UNREADABLE = (wave.Error, EOFError, struct.error, ValueError, RuntimeError)
 _CONVERT = "convert it, for example: sox INPUT -r 16000 -c 1 -b 16 OUTPUT.wav"
 
 
@@ -25,6 +29,14 @@ def read_wav(path: Path) -> Samples:
     Raises :class:`AudioFormatError` for anything that is not a complete mono 16-bit PCM WAV file of at most
     :data:`MAX_BYTES`.
     """
+    with open_recording_file(path) as file:
+        return parse_wav(file, size=os.fstat(file.fileno()).st_size, where=str(path))
+
+
+@contextmanager
+def open_recording_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to read a recording from. What is no such file, and what fails while it is read, is an
+    :class:`AudioFormatError`."""
     where = str(path)
     if path.name.startswith("._"):
         raise AudioFormatError("a macOS resource file, not a recording", where=where, next_step="delete it")
@@ -33,11 +45,11 @@ def read_wav(path: Path) -> Samples:
         if path.exists() and not path.is_file():
             raise AudioFormatError("not a file", where=where, allowed="a WAV file", next_step="check the path")
         with path.open("rb") as file:
-            return parse_wav(file, size=os.fstat(file.fileno()).st_size, where=where)
+            yield file
     except FileNotFoundError as error:
         raise AudioFormatError("no such file", where=where, next_step="check the path") from error
     except OSError as error:
-        raise _not_wav(where, error) from error
+        raise not_wav(where, error) from error
 
 
 def parse_wav(file: BinaryIO, *, size: int, where: str) -> Samples:
@@ -50,24 +62,10 @@ def parse_wav(file: BinaryIO, *, size: int, where: str) -> Samples:
             channels, width, rate_hz, count = sound.getparams()[:4]
             # Read to the file's end and not beyond: memory is taken for what is asked for.
             content = sound.readframes(min(count, size // max(1, channels * width)))
-    except (wave.Error, EOFError, struct.error, ValueError, RuntimeError) as error:
-        raise _not_wav(where, error) from error
-    if channels != 1 or width != 2:
-        raise AudioFormatError(
-            "a WAV file of the wrong form",
-            where=where,
-            received=f"{channels} channel(s) of {8 * width} bit",
-            allowed="1 channel of 16 bit",
-            next_step=_CONVERT,
-        )
-    if count == 0 or len(content) != count * width:
-        raise AudioFormatError(
-            "the file is empty or was cut short",
-            where=where,
-            received=f"{len(content)} of {count * width} bytes of sound",
-            allowed="a complete recording",
-            next_step="record or copy it again",
-        )
+    except UNREADABLE as error:
+        raise not_wav(where, error) from error
+    check_form(channels=channels, width_bytes=width, where=where)
+    check_complete(received_bytes=len(content), declared_bytes=count * width, where=where)
     return resample(np.frombuffer(content, dtype="<i2").astype(np.int16), from_hz=rate_hz)
 
 
@@ -81,7 +79,32 @@ def write_wav(path: Path, samples: Samples) -> None:
     os.replace(fresh, path)
 
 
-def _not_wav(where: str, error: Exception) -> AudioFormatError:
+def check_form(*, channels: int, width_bytes: int, where: str) -> None:
+    """Raise :class:`AudioFormatError` unless it is one channel of 16 bit."""
+    if channels != 1 or width_bytes != 2:
+        raise AudioFormatError(
+            "a WAV file of the wrong form",
+            where=where,
+            received=f"{channels} channel(s) of {8 * width_bytes} bit",
+            allowed="1 channel of 16 bit",
+            next_step=_CONVERT,
+        )
+
+
+def check_complete(*, received_bytes: int, declared_bytes: int, where: str) -> None:
+    """Raise :class:`AudioFormatError` unless there is sound, as much as the header declares."""
+    if declared_bytes == 0 or received_bytes != declared_bytes:
+        raise AudioFormatError(
+            "the file is empty or was cut short",
+            where=where,
+            received=f"{received_bytes} of {declared_bytes} bytes of sound",
+            allowed="a complete recording",
+            next_step="record or copy it again",
+        )
+
+
+def not_wav(where: str, error: Exception) -> AudioFormatError:
+    """What to raise for a file that the standard library cannot read as WAV."""
     return AudioFormatError(
         "not a PCM WAV file",
         where=where,

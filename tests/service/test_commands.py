@@ -24,7 +24,7 @@ from tests.conftest import ROOT
 
 COMMANDS = ("run", "check", "status", "use", "demo", "bench", "microphones", "relay", "relay-off",
             "events", "forget", "record", "recordings",
-            "levels", "listen", "gateway", "web", "config")  # fmt: skip
+            "levels", "listen", "scan", "gateway", "web", "config")  # fmt: skip
 
 
 @pytest.fixture

@@ -7,16 +7,17 @@
 #
 # --offline: no packages, no downloads; says what is missing. --listen 0: do not listen to the microphones.
 # --with mqtt,metrics,web: gateway and page with these libraries (requirements-mqtt.txt, ...); later runs keep them.
-# Program and environment go to /opt/voicelatch, the configuration to /etc/voicelatch (yours is never overwritten), the
-# state to /var/lib/voicelatch. Where the configuration asks for a button or a light the daemon's unit gets the right to
-# the pins, in voicelatch.service.d/pins.conf; where it no longer does, that goes. PYTHON names the interpreter of the
-# environment (default: python3).
+# Program and environment go to /opt/voicelatch, the command `voicelatch` to /usr/local/bin, the configuration to
+# /etc/voicelatch (yours is never overwritten), the state to /var/lib/voicelatch. Where the configuration asks for a button
+# or a light the daemon's unit gets the right to the pins, in voicelatch.service.d/pins.conf; where it no longer does, that
+# goes. PYTHON names the interpreter of the environment (default: python3).
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
 target=/opt/voicelatch
 config=/etc/voicelatch/voicelatch.toml
 python=$target/.venv/bin/python
+command=/usr/local/bin/voicelatch
 units=(voicelatch-guardian.service voicelatch.service)
 offline=""
 listen=4
@@ -55,12 +56,12 @@ done
 
 systemd_runs() { [ -d /run/systemd/system ]; }
 
-# Put a file in its place, unless it is there already.
+# Put a file in its place, unless it is there already; a third word is its mode.
 put() {
   if cmp -s "$1" "$2"; then
     say "unchanged  $2"
   else
-    install -D -m 644 "$1" "$2.new"
+    install -D -m "${3:-644}" "$1" "$2.new"
     mv "$2.new" "$2"
     say "wrote      $2"
   fi
@@ -110,6 +111,7 @@ program() {
   put "$here/requirements-device.txt" "$target/requirements-device.txt"
   put "$here/README.md" "$target/README.md"
   put "$here/systemd/README.md" "$target/systemd/README.md"
+  put "$here/systemd/voicelatch.sh" "$command" 755
   # Bundles of yours, and the one in use, stay as they are.
   [ -e "$target/models/demo" ] || { cp -r "$here/models/demo" "$target/models/demo"; say "wrote      models/demo"; }
   [ -e "$target/models/current" ] || { cp "$here/models/current" "$target/models/current"; say "wrote      models/current"; }
@@ -209,13 +211,16 @@ services() {
 next_steps() {
   cat <<END
 install: done. Next:
-  sudo nano $config                                  # the pin, active_high, the microphone
-  sudo systemctl enable --now voicelatch-guardian.service voicelatch.service
-  cd $target && sudo -u voicelatch $python -m device relay test --config $config
-  cd $target && sudo $python -m device check --as-service --config $config
-  cd $target && sudo -u voicelatch $python -m device record NAME          # somebody who lives here; README: Add a person
+  sudo nano $config    # the pin, active_high, the microphone
+  voicelatch levels                                    # speak: the bar moves, nothing clips; Ctrl-C ends
+  sudo systemctl enable --now voicelatch-guardian      # owns the pin
+  voicelatch check --as-service                        # everything as the daemon will find it
+  sudo systemctl enable --now voicelatch
+  voicelatch relay test                                # with somebody who watches the latch
+  voicelatch record NAME                               # somebody who lives here; README: Add a person
+Connect the latch after the first bundle of your own: until then the door knows the demo's voices, which anybody can play.
 ${gateway:+After [mqtt] or [metrics] is switched on in it: sudo systemctl enable --now voicelatch-gateway
-}${page:+For the page: cd $target && sudo -u voicelatch $python -m device web password, enabled = true in [web], and
+}${page:+For the page: voicelatch web password, enabled = true in [web], and
   sudo systemctl enable --now voicelatch-web
 }To let a user deploy bundles and pull recordings over ssh: sudo usermod -aG voicelatch-models USER, and with
 \`sudo visudo -f /etc/sudoers.d/voicelatch\` the lines
@@ -236,7 +241,7 @@ uninstall() {
   rm -f /etc/systemd/system/multi-user.target.wants/voicelatch{,-guardian,-gateway,-web}.service
   ! systemd_runs || systemctl daemon-reload
   rm -f /etc/tmpfiles.d/voicelatch.conf /etc/sysusers.d/voicelatch.conf
-  rm -rf "$target/device" "$target/.venv" "$target"/requirements-*.txt "$target/README.md" "$target/systemd"
+  rm -rf "$target/device" "$target/.venv" "$target"/requirements-*.txt "$target/README.md" "$target/systemd" "$command"
   say "removed    program, environment and units"
   if [ -n "$purge" ]; then
     rm -rf "$target" /etc/voicelatch /var/lib/voicelatch

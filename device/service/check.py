@@ -26,6 +26,7 @@ from device.verdict.scorer import Scorer
 
 _LOG = logging.getLogger(__name__)
 MICROPHONE_READS = 50
+DEMO = "demo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,8 @@ def check_all(config_path: Path, *, simulate: bool) -> list[Finding]:
         loaded = load_bundle(folder, keys=trust.keys)
         trust.refuse_older(loaded, digest=bundle_digest(folder))
         bundle.append(loaded)
-        return f"{_told(loaded)}; {trust.told(loaded)}"
+        note = "; CAREFUL: these are the demo's voices, which anybody can play" if loaded.name == DEMO else ""
+        return f"{_told(loaded)}; {trust.told(loaded)}{note}"
 
     findings = [_try("configuration", configuration)]
     findings.append(_try("speech detector", _detector))

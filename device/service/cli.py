@@ -26,6 +26,7 @@ from device.service.record_command import add_parser as add_record
 from device.service.recordings_command import add_parser as add_recordings
 from device.service.scan_command import add_parser as add_scan
 from device.service.web_command import add_parser as add_web
+from device.service.where import DEFAULT_CONFIG
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 not as expected, 2 wrong command line, 65 unusable bundle or sound, "
@@ -110,15 +111,15 @@ def _check(arguments: argparse.Namespace) -> int:
     from device.service.check import check_all, check_bundle
     from device.service.status import DEFAULT_FOLDER, look
 
-    if arguments.as_service and (arguments.config is None or arguments.simulate):
+    if arguments.as_service and (arguments.bundle is not None or arguments.simulate):
         raise ConfigError("the service checks its configuration and its hardware", where="--as-service",
-                          next_step="give --config FILE, without --bundle or --simulate")  # fmt: skip
+                          next_step="leave --bundle and --simulate away")  # fmt: skip
     if arguments.as_service:
-        findings = check_as_service(arguments.config.resolve())
+        findings = check_as_service(arguments.config.resolve() if arguments.config is not None else None)
     elif arguments.bundle is not None:
         findings = check_bundle(arguments.bundle)
     else:
-        findings = check_all(arguments.config, simulate=arguments.simulate)
+        findings = check_all(arguments.config or DEFAULT_CONFIG, simulate=arguments.simulate)
     if arguments.json:
         print(json.dumps([asdict(each) for each in findings], indent=1))
     else:
@@ -228,8 +229,9 @@ def build_parser() -> argparse.ArgumentParser:
         made.set_defaults(action=action)
         return made
 
-    def add_config(made: argparse.ArgumentParser) -> None:
-        made.add_argument("--config", type=Path, required=True, help=CONFIG_HELP)
+    def add_config(made: argparse.ArgumentParser, default: Path | None = None) -> None:
+        told = CONFIG_HELP if default is None else f"a TOML file (default: {default})"
+        made.add_argument("--config", type=Path, required=default is None, default=default, help=told)
 
     def add_runtime_dir(made: argparse.ArgumentParser) -> None:
         made.add_argument("--runtime-dir", type=Path, default=None,
@@ -243,8 +245,8 @@ def build_parser() -> argparse.ArgumentParser:
     add_runtime_dir(runner)
     check = add("check", _check, "Verify configuration, bundle, runtime, microphone and relay; or one bundle alone.",
                 "python -m device check --bundle models/household")  # fmt: skip
-    what = check.add_mutually_exclusive_group(required=True)
-    what.add_argument("--config", type=Path, help=CONFIG_HELP)
+    what = check.add_mutually_exclusive_group()
+    what.add_argument("--config", type=Path, help=f"a TOML file (default: {DEFAULT_CONFIG})")
     what.add_argument("--bundle", type=Path, help="a bundle's folder, or a models folder")
     check.add_argument("--simulate", action="store_true", help="leave microphone and relay out")
     check.add_argument("--as-service", action="store_true",
@@ -273,9 +275,9 @@ def build_parser() -> argparse.ArgumentParser:
     ears.add_argument("--listen", type=float, default=None, metavar="SECONDS", help="listen to each input that long")
     ears.add_argument("--pick", action="store_true", help="with --listen: print the name that heard speech best")
     relay = add("relay", _relay, "Click the relay, with a person who looks on.",
-                "python -m device relay test --config /etc/voicelatch/voicelatch.toml")  # fmt: skip
+                "sudo -u voicelatch .venv/bin/python -m device relay test")  # fmt: skip
     relay.add_argument("what", choices=("test",))
-    add_config(relay)
+    add_config(relay, DEFAULT_CONFIG)
     add_config(add("relay-off", _relay_off, "Drive the pin off; run after any death of the daemon.",
                    "python -m device relay-off --config /etc/voicelatch/voicelatch.toml"))  # fmt: skip
     add_config_command(commands, _check)

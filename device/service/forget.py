@@ -29,7 +29,7 @@ from device.service.log_files import LogFiles
 from device.service.privacy import files_of, remove, safe
 from device.service.replay import NAME as REPLAY_FILE
 from device.service.take_over import find_old, make_room, take_over
-from device.service.where import events_path, state_or_default
+from device.service.where import DEFAULT_CONFIG, events_path, state_or_default
 from device.verdict.bundle import load_bundle, resolve_current
 
 # The fields of events in which people are named: as a whole, within a text, or as keys.
@@ -186,12 +186,13 @@ def _remains(person: str, config: Config) -> list[str]:
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     """Add the command ``forget`` to the sub-parsers ``commands``; its ``action`` takes the parsed arguments."""
     text = "Remove what the door keeps of a person, and say what it cannot remove."
-    example = "sudo -u voicelatch python -m device forget Anna --config /etc/voicelatch/voicelatch.toml"
+    example = "sudo -u voicelatch .venv/bin/python -m device forget Anna"
     parser: argparse.ArgumentParser = commands.add_parser(
         "forget", help=text, description=text, epilog=f"Example: {example}. {EXIT_CODES}"
     )
     parser.add_argument("person", help="the name, as events show it")
-    parser.add_argument("--config", type=Path, required=True, help="the daemon's configuration")
+    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG,
+                        help=f"the daemon's configuration (default: {DEFAULT_CONFIG})")  # fmt: skip
     parser.add_argument(
         "--state-dir", type=Path, default=None, help="the daemon's state directory (default: systemd's)"
     )

@@ -14,6 +14,7 @@ from device.service.relays import at_boot
 from device.service.signals import SignalsConfig
 from device.web.password import NAME, hash_password, write_password
 from device.web.settings import WebConfig
+from tests.conftest import ROOT
 
 needs_paho = pytest.mark.skipif(importlib.util.find_spec("paho") is None, reason="paho-mqtt is not installed")
 needs_page = pytest.mark.skipif(importlib.util.find_spec("cheroot") is None, reason="the page's libraries are missing")
@@ -132,6 +133,12 @@ def test_a_pin_that_a_starting_pi_pulls_to_the_level_that_opens_is_told(pin: int
 @pytest.mark.parametrize(("pin", "active_high"), [(17, True), (9, True), (8, False), (0, False)])
 def test_a_pin_that_a_starting_pi_pulls_to_off_is_nothing_to_say(pin: int, active_high: bool) -> None:
     assert at_boot(RelayConfig(pin=pin, active_high=active_high)) == ""
+
+
+def test_the_demo_s_voices_are_not_for_a_door(tmp_path: Path) -> None:
+    config = config_with(tmp_path, ROOT / "models/demo", "")
+    told = {each.part: each.text for each in check.check_all(config, simulate=True)}
+    assert "demo's voices, which anybody can play" in told["bundle"]
 
 
 def test_ctrl_c_ends_a_command_with_a_word_and_the_shell_s_code(

@@ -122,11 +122,15 @@ def test_a_microphone_that_the_daemon_has_is_said_to_be_the_daemon_s(
     assert "stop it, check, start it" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [[], ["--config", "a", "--bundle", "b"]])
-def test_check_wants_a_configuration_or_a_bundle(arguments: list[str]) -> None:
+def test_check_takes_a_configuration_or_a_bundle_and_the_installed_configuration_by_itself(
+    monkeypatch: pytest.MonkeyPatch, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as caught:
-        cli.main(["check", *arguments])
+        cli.main(["check", "--config", "a", "--bundle", "b"])
     assert caught.value.code == 2
+    monkeypatch.setattr(cli, "DEFAULT_CONFIG", config)
+    assert cli.main(["check", "--simulate"]) == 0
+    assert str(config) in capsys.readouterr().out
 
 
 def test_use_moves_the_pointer_and_says_what_was_current(

@@ -167,3 +167,21 @@ def test_the_install_script_says_what_it_takes() -> None:
         "/etc/voicelatch",
     ):
         assert word in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "user"), [(["check", "--as-service"], "root"), (["record", "Anna Maria"], "voicelatch")]
+)
+def test_the_command_is_the_daemon_s_user_for_whoever_may_use_sudo(
+    tmp_path: Path, arguments: list[str], user: str
+) -> None:
+    script = (ROOT / "systemd/voicelatch.sh").read_text().replace("/opt/voicelatch", str(tmp_path))
+    for name, does in (("sudo", 'for each in "$@"; do echo "$each"; done'), ("id", "echo 1000")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(["sh", "-c", script, "voicelatch", *arguments], capture_output=True, text=True, check=True,
+                          env={"PATH": f"{tmp_path}:/usr/bin:/bin"})  # fmt: skip
+    said = done.stdout.splitlines()
+    assert said[:3] == ["-u", user, ".venv/bin/python"]
+    # Names with spaces stay one word.
+    assert said[-len(arguments) :] == arguments

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.skipif(WHY_NOT is not None, reason=WHY_NOT or "")
 GUARDIAN, DAEMON = "voicelatch-guardian.service", "voicelatch.service"
 IDLE, OPEN = 1, 0
 OPEN_SECONDS, GRACE_SECONDS = 3.0, 0.5
+COMMAND = "/usr/local/bin/voicelatch"
 PYTHON, CONFIG = "/opt/voicelatch/.venv/bin/python", "/etc/voicelatch/voicelatch.toml"
 INTERPRETER = f"/srv/python/bin/python{sys.version_info.major}.{sys.version_info.minor}"
 SOUND = ("PYTHONPATH=/srv/checkout/tests/benches/systemd_sound", "VOICELATCH_TEST_SOUND=/srv/shared")
@@ -397,6 +398,10 @@ def test_the_relay_test_clicks_for_the_daemon_s_user_beside_the_daemon_and_not_f
     assert "Did it click" in house.machine.run(*as_daemon)
     (on, off) = house.chip.edges[before : before + 2]
     assert (on.level, off.level) == (OPEN, IDLE)
+    # The installed command is the daemon's user whoever calls it, and knows where the configuration is.
+    house.rest()
+    assert "Did it click" in house.machine.run("bash", "-c", f"printf 'y\\ny\\n' | {COMMAND} relay test")
+    assert "usage: voicelatch relay" in house.machine.run(COMMAND, "relay", "--help")
     assert 0.5 <= off.at_seconds - on.at_seconds <= 1.0 + GRACE_SECONDS
 
 
@@ -460,6 +465,7 @@ def test_removing_it_leaves_the_pin_off_and_what_is_yours(house: House) -> None:
     assert house.machine.run("systemctl", "list-unit-files", "voicelatch*", "--no-legend", check=False).strip() == ""
     assert "active_high = false" in house.machine.run("cat", CONFIG)
     assert "demo" in house.machine.run("ls", "/opt/voicelatch/models")
+    assert "No such file" in house.machine.run("ls", COMMAND, check=False)
     house.machine.run(*SCRIPT, "--uninstall")
     house.machine.run(*SCRIPT, "--uninstall", "--purge")
     assert "No such file" in house.machine.run("ls", "/opt/voicelatch", check=False)

@@ -1,0 +1,15 @@
+#!/bin/sh
+# The door's commands, as `voicelatch NAME ...`. They run as the daemon's user, so that they see what it sees, and who
+# runs them need not own its files; `check --as-service` starts a unit, and takes root.
+cd /opt/voicelatch || exit 69
+user=voicelatch
+for each in "$@"; do
+  [ "$each" != --as-service ] || user=root
+done
+set -- .venv/bin/python -c 'from device.__main__ import leave, main; leave(main())' "$@"
+if [ "$(id -u)" != 0 ]; then
+  exec sudo -u "$user" "$@"
+elif [ "$user" = root ]; then
+  exec "$@"
+fi
+exec setpriv --reuid="$user" --regid="$user" --init-groups "$@"

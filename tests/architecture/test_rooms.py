@@ -1,6 +1,7 @@
 """The rooms' import rules, read from the source."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -161,14 +162,28 @@ def test_the_pipeline_fits_on_a_screen() -> None:
     assert len((ROOT / "device/service/pipeline.py").read_text().splitlines()) <= 150
 
 
-def test_the_readme_names_commands_that_exist() -> None:
-    text = (ROOT / "README.md").read_text()
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "systemd/README.md", "training/README.md"])
+def test_a_page_names_commands_that_exist(page: str) -> None:
     from device.service.cli import build_parser as door
     from training.cli import build_parser as workshop
 
-    for program, parser in (("python -m device ", door()), ("python -m training ", workshop())):
+    text = (ROOT / page).read_text()
+    seen: set[str] = set()
+    for pattern, parser in (
+        (r"(?:python -m device|(?:^    |`)voicelatch) ([a-z][a-z-]*)", door()),
+        (r"python -m training ([a-z][a-z-]*)", workshop()),
+    ):
         actions = next(each for each in parser._actions if each.dest == "command")
         assert actions.choices is not None
-        used = {line.split(program)[1].split()[0].strip("`;,.)") for line in text.splitlines() if program in line}
-        assert used
+        used = set(re.findall(pattern, text, re.MULTILINE))
         assert used <= set(actions.choices), used - set(actions.choices)
+        seen |= used
+    assert seen
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "systemd/README.md"])
+def test_a_page_points_at_files_that_exist(page: str) -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text())
+    assert links
+    for each in links:
+        assert ((ROOT / page).parent / each).exists(), each

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from device.errors import ConfigError, StateError, VoicelatchError
 from device.ports import Clock, EventSink, Microphone, Relay
@@ -218,9 +219,16 @@ def _relay(arguments: argparse.Namespace) -> int:
     return 0 if click(read_config(arguments.config).relay, SystemClock()) else 1
 
 
+class Parser(argparse.ArgumentParser):
+    """Its example, and those of its commands, can be typed as they stand: they name the program as it was called."""
+
+    def __init__(self, *, epilog: str | None = None, **further: Any) -> None:
+        super().__init__(epilog=epilog and epilog.replace("python -m device", _called()), **further)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """All commands of the door."""
-    parser = argparse.ArgumentParser(prog=_called(), description="Opens the door for the voices it knows.",
+    parser = Parser(prog=_called(), description="Opens the door for the voices it knows.",
                                      epilog=EXIT_CODES)  # fmt: skip
     commands = parser.add_subparsers(dest="command", required=True)
 
@@ -275,7 +283,7 @@ def build_parser() -> argparse.ArgumentParser:
     ears.add_argument("--listen", type=float, default=None, metavar="SECONDS", help="listen to each input that long")
     ears.add_argument("--pick", action="store_true", help="with --listen: print the name that heard speech best")
     relay = add("relay", _relay, "Click the relay, with a person who looks on.",
-                "sudo -u voicelatch .venv/bin/python -m device relay test")  # fmt: skip
+                "python -m device relay test")  # fmt: skip
     relay.add_argument("what", choices=("test",))
     add_config(relay, DEFAULT_CONFIG)
     add_config(add("relay-off", _relay_off, "Drive the pin off; run after any death of the daemon.",

@@ -186,7 +186,7 @@ def _remains(person: str, config: Config) -> list[str]:
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     """Add the command ``forget`` to the sub-parsers ``commands``; its ``action`` takes the parsed arguments."""
     text = "Remove what the door keeps of a person, and say what it cannot remove."
-    example = "sudo -u voicelatch .venv/bin/python -m device forget Anna"
+    example = "python -m device forget Anna"
     parser: argparse.ArgumentParser = commands.add_parser(
         "forget", help=text, description=text, epilog=f"Example: {example}. {EXIT_CODES}"
     )

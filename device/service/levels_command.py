@@ -98,7 +98,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     text = "A live level meter: level, peak, clipping, noise floor, how far speech stands above it, speech or not."
     parser: argparse.ArgumentParser = commands.add_parser(
         "levels", help=text, description=text,
-        epilog=f"Example: sudo -u voicelatch .venv/bin/python -m device levels. {EXIT_CODES}",
+        epilog=f"Example: python -m device levels. {EXIT_CODES}",
     )  # fmt: skip
     add_arguments(parser)
     parser.add_argument("--seconds", type=float, default=3600.0, help="how long (default: an hour)")

@@ -180,7 +180,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     text = "See live what the door hears and would decide: level, clip, scores against the threshold. Opens nothing."
     parser: argparse.ArgumentParser = commands.add_parser(
         "listen", help=text, description=text,
-        epilog=f"Example: sudo -u voicelatch .venv/bin/python -m device listen. {EXIT_CODES}",
+        epilog=f"Example: python -m device listen. {EXIT_CODES}",
     )  # fmt: skip
     add_arguments(parser)
     parser.add_argument("--bundle", type=Path, default=None, help="another bundle than the configured one")

@@ -185,7 +185,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     )
     parser: argparse.ArgumentParser = commands.add_parser(
         "record", help="Enrol somebody at the door's own microphone; `record status` says who has how much.",
-        description=text, epilog=f"Example: sudo -u voicelatch .venv/bin/python -m device record Anna. {EXIT_CODES}",
+        description=text, epilog=f"Example: python -m device record Anna. {EXIT_CODES}",
     )  # fmt: skip
     parser.add_argument("person", nargs="?", default=None, metavar="PERSON", help="a resident's name; or: status")
     parser.add_argument("--others", default=None, metavar="NAME", help="a guest or neighbour: makes thresholds better")

@@ -70,7 +70,7 @@ class Shelf:
         except OSError as error:
             raise StateError(
                 "the recording cannot be written", where=str(folder), received=error,
-                next_step="run as the daemon's user: sudo -u voicelatch ...; or look at the disk",
+                next_step="run it as the daemon's user, as the command voicelatch does; or look at the disk",
             ) from error  # fmt: skip
         return path
 
@@ -124,7 +124,7 @@ class Shelf:
         except PermissionError as error:
             raise StateError(
                 "the recordings may not be read", where=str(folder), received=error,
-                next_step="run as the daemon's user: sudo -u voicelatch ...",
+                next_step="run it as the daemon's user, as the command voicelatch does",
             ) from error  # fmt: skip
         return True
 

@@ -69,7 +69,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     text = "List what was recorded at the door, or send it; `python -m training pull` asks for both."
     parser: argparse.ArgumentParser = commands.add_parser(
         "recordings", help=text, description=text,
-        epilog=f"Example: sudo -u voicelatch .venv/bin/python -m device recordings list. {EXIT_CODES}",
+        epilog=f"Example: python -m device recordings list. {EXIT_CODES}",
     )  # fmt: skip
     what = parser.add_subparsers(dest="what", required=True)
     lister = what.add_parser("list", help="Every recording and its size.", description="Every recording and its size.")

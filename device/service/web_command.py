@@ -34,7 +34,7 @@ _SERVE = "Serve the page until stopped (voicelatch-web.service does)."
 
 def add_parser(commands: Any) -> None:
     """Add ``web`` to the commands."""
-    example = "sudo -u voicelatch .venv/bin/python -m device web password"
+    example = "python -m device web password"
     made: argparse.ArgumentParser = commands.add_parser(
         "web", help=ABOUT, description=ABOUT, epilog=f"Example: {example}. {EXIT_CODES}"
     )

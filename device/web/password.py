@@ -20,7 +20,7 @@ SHORTEST, LONGEST_BYTES = 10, 1024
 COST, BLOCK, LANES = 1 << 15, 8, 1
 _MEMORY_BYTES = 64 << 20
 _LINE = re.compile(r"scrypt:(\d{1,8}):(\d{1,2}):(\d{1,2}):([A-Za-z0-9+/=]{16,64}):([A-Za-z0-9+/=]{44})")
-NEXT_STEP = "sudo -u voicelatch .venv/bin/python -m device web password"
+NEXT_STEP = "voicelatch web password"
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def test_metrics_say_who_reaches_them(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @needs_page
 def test_a_page_without_a_password_or_with_a_certificate_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="device web password"):
+    with pytest.raises(ConfigError, match="voicelatch web password"):
         describe_page(WebConfig(enabled=True), state=tmp_path)
     write_password(tmp_path / NAME, hash_password("several words to say"))
     assert "127.0.0.1:8737/ for this machine alone" in describe_page(WebConfig(enabled=True), state=tmp_path)

@@ -44,6 +44,21 @@ def test_every_help_has_an_example_and_the_exit_codes(command: str, capsys: pyte
     assert "Exit codes: " in said
 
 
+@pytest.mark.parametrize(
+    ("program", "called"), [("/opt/voicelatch/device/__main__.py", "python -m device"), ("-c", "voicelatch")]
+)
+def test_usage_and_example_name_the_program_as_it_was_called(
+    program: str, called: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", [program])
+    for command in (["levels"], ["events", "why"]):
+        with pytest.raises(SystemExit):
+            cli.main([*command, "--help"])
+        said = " ".join(capsys.readouterr().out.split())
+        assert f"usage: {called} {' '.join(command)}" in said
+        assert f"Example: {called} {' '.join(command)}" in said
+
+
 def test_every_command_is_listed() -> None:
     chosen = next(each for each in cli.build_parser()._actions if isinstance(each, argparse._SubParsersAction))
     assert set(chosen.choices) == set(COMMANDS)

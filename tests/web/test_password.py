@@ -50,9 +50,9 @@ def test_a_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
 
 
 def test_without_a_file_it_is_said_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="device web password"):
+    with pytest.raises(ConfigError, match="voicelatch web password"):
         read_password(tmp_path / "web-password")
-    with pytest.raises(StateError, match="device web password"):
+    with pytest.raises(StateError, match="voicelatch web password"):
         write_password(tmp_path / "nowhere" / "web-password", HASH)
 
 
@@ -68,7 +68,7 @@ def test_a_damaged_file_is_refused_and_costs_no_memory(tmp_path: Path, line: str
     path = tmp_path / "web-password"
     path.write_text(line, encoding="utf-8")
     path.chmod(0o600)
-    with pytest.raises(ConfigError, match="device web password"):
+    with pytest.raises(ConfigError, match="voicelatch web password"):
         read_password(path)
     with pytest.raises(ConfigError):
         PasswordHash(line)

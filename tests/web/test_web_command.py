@@ -79,7 +79,7 @@ def test_a_page_that_is_switched_off_or_has_no_password_is_not_served(
     assert "web.enabled" in capsys.readouterr().err
     config = door_config(tmp_path, "[web]\nenabled = true\n")
     assert cli.main(["web", "serve", "--config", str(config), *arguments]) == 78
-    assert "device web password" in capsys.readouterr().err
+    assert "voicelatch web password" in capsys.readouterr().err
 
 
 @pytest.fixture

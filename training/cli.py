@@ -20,6 +20,7 @@ from training.keys import add_parser as add_keys
 from training.listen import add_parser as add_augment
 from training.progress import Bars
 from training.replay_study import add_parser as add_replay_study
+from training.scan import add_parser as add_scan
 from training.study.command import add_parser as add_study
 
 # What shells give for Ctrl-C.
@@ -129,6 +130,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_benchmark(commands)
     add_study(commands)
     add_replay_study(commands)
+    add_scan(commands)
     demo = add(
         "demo-recordings",
         _demo_recordings,

@@ -14,28 +14,32 @@ from device.errors import AudioFormatError
 from device.service.config import ModelConfig, PolicyConfig, policy_for, read_config
 from device.service.ears import config_path
 from device.service.scan import ScanSpec
-from device.service.scan_files import find_inputs, scan_all, seconds_to_do
+from device.service.scan_files import WAV, Reader, find_inputs, scan_all, seconds_to_do
 from device.service.scan_folder import scan_folder
 from device.service.scan_progress import Progress
 from device.service.scan_view import summary, text
 from device.service.trust import trust_of
 from device.service.verified import verify
 from device.settings import within
+from device.sound.wavfile import CONVERT
 from device.terminal.bars import printable
 from device.terminal.screen import Screen, is_terminal
 
+# What shells give for Ctrl-C.
+INTERRUPTED = 130
 EXIT_CODES = (
-    "Exit codes: 0 done, 1 interrupted, 2 wrong command line, 65 unusable bundle, or a recording that cannot be read "
-    "(the others are scanned), 66 no recordings, 73 cannot write, 78 wrong configuration, or another scan's folder."
+    "Exit codes: 0 done, 2 wrong command line, 65 unusable bundle, or a recording that cannot be read (the others are "
+    "scanned), 66 no recordings, 73 cannot write, 78 wrong configuration, or another scan's folder, 130 Ctrl-C."
 )
 
 
 def _command(arguments: argparse.Namespace) -> int:
     if not arguments.files:
-        arguments.parser.error("no recordings: name WAV files or folders, for example: device scan recordings/porch")
+        arguments.parser.error("no recordings: name files or folders, for example: scan recordings/porch")
     if arguments.gap is not None:
         within("--gap", arguments.gap, 0.0, 3600.0)
-    inputs = find_inputs(arguments.files)
+    reader: Reader = arguments.reader
+    inputs = find_inputs(arguments.files, reader)
     config = read_config(path) if (path := config_path(arguments)) is not None else None
     model = config.model if config is not None else ModelConfig(bundle="models")
     if arguments.bundle is not None:
@@ -48,34 +52,35 @@ def _command(arguments: argparse.Namespace) -> int:
                  "gap_seconds": gap_seconds}  # fmt: skip
     screen = Screen(out=sys.stderr, live=is_terminal(sys.stderr))
     for path in inputs.left_out:
-        print(f"left out: {printable(str(path))} is not WAV; convert it: sox INPUT -r 16000 -c 1 -b 16 OUTPUT.wav",
-              file=sys.stderr)  # fmt: skip
+        print(f"left out: {printable(str(path))} cannot be read here; convert it: {CONVERT}", file=sys.stderr)
     with scan_folder(arguments.out, made_with) as folder:
-        progress = Progress(screen=screen, all_seconds=seconds_to_do(inputs.files, folder), clock=time.monotonic,
+        to_do_seconds = seconds_to_do(inputs.files, reader, folder)
+        progress = Progress(screen=screen, all_seconds=to_do_seconds, clock=time.monotonic,
                             started_at_seconds=time.monotonic())  # fmt: skip
         try:
-            done = scan_all(inputs.files, verified, spec, folder, progress)
+            done = scan_all(inputs.files, reader, verified, spec, folder, progress)
         except KeyboardInterrupt:
             progress.clear()
             print("interrupted; the same command goes on at this recording", file=sys.stderr)
-            return 1
+            return INTERRUPTED
     told = summary(done, inputs, made_with, arguments.out, speed=progress.speed() if done.scanned else 0.0)
     print(json.dumps(told, indent=1) if arguments.json else text(told))
     return AudioFormatError.exit_code if done.failed else 0
 
 
-def add_parser(commands: Any) -> argparse.ArgumentParser:
-    """Add the command ``scan`` to the sub-parsers ``commands``; its ``action`` takes the parsed arguments."""
+def add_parser(commands: Any, *, reader: Reader = WAV, program: str = "device") -> argparse.ArgumentParser:
+    """Add the command ``scan`` of this ``program`` to the sub-parsers ``commands``; its ``action`` takes the parsed
+    arguments."""
     about = (
         "Run the door over recordings of any length: whom it would have let in, when, and how often. Opens nothing; "
-        "replay, hours and button are not asked. WAV alone: 16-bit PCM, one channel, 8 to 192 kHz, below 4 GB; convert "
-        "others with sox. A scan that was stopped goes on with the first recording that is not finished."
+        f"replay, hours and button are not asked. It reads {reader.forms}; others must be converted, for example with "
+        "sox. A scan that was stopped goes on with the first recording that is not finished."
     )
     parser: argparse.ArgumentParser = commands.add_parser(
         "scan", help="Run the door over long recordings: who, when, how often.", description=about,
-        epilog=f"Example: python -m device scan porch-monday.wav older/ --out scan. {EXIT_CODES}",
+        epilog=f"Example: python -m {program} scan porch-monday.wav older/ --out scan. {EXIT_CODES}",
     )  # fmt: skip
-    parser.add_argument("files", type=Path, nargs="*", metavar="FILE", help="WAV files, or folders of them")
+    parser.add_argument("files", type=Path, nargs="*", metavar="FILE", help="recordings, or folders of them")
     parser.add_argument("--out", type=Path, default=Path("scan"),
                         help="folder of results.csv (a row a stretch) and files.csv (default: scan)")  # fmt: skip
     parser.add_argument("--gap", type=float, default=None, metavar="SECONDS",
@@ -85,5 +90,5 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "--config", type=Path, default=None, help="the daemon's configuration: its bundle and thresholds"
     )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
-    parser.set_defaults(action=_command, parser=parser)
+    parser.set_defaults(action=_command, parser=parser, reader=reader)
     return parser

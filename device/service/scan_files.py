@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from device.errors import AudioFormatError, DataError
 from device.service.scan import ScanSpec, Totals, per_hour, scan
@@ -15,20 +16,45 @@ from device.service.verified import Verified
 from device.sound.pcm import SAMPLE_RATE_HZ, Samples
 from device.sound.segmenter import Segmenter
 from device.sound.vad import WebRtcDetector
-from device.sound.wavblocks import WavBlocks, open_wav
+from device.sound.wavblocks import open_wav
+from device.sound.wavfile import CONVERT
 
-NOT_WAV = frozenset({".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".aiff", ".aif", ".wma", ".w64", ".rf64"})
+SOUND = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".aiff", ".aif", ".wma", ".w64", ".rf64"})
+
+
+class SoundFile(Protocol):
+    """A recording that was looked at: ``seconds`` long by its header. ``blocks`` reads it, int16 ``(n,)`` at 16 kHz,
+    and raises :class:`AudioFormatError` when that cannot be done to its end."""
+
+    @property
+    def seconds(self) -> float: ...
+
+    def blocks(self) -> Iterator[Samples]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """What forms of recordings can be read: those with these ``suffixes``, in words, and how. ``open`` raises
+    :class:`AudioFormatError` for one that is not fit."""
+
+    suffixes: frozenset[str]
+    forms: str
+    open: Callable[[Path], SoundFile]
+
+
+WAV = Reader(suffixes=frozenset({".wav"}), forms="WAV files: 16-bit PCM, one channel, 8 to 192 kHz, below 4 GB",
+             open=open_wav)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """WAV files in order, each once, and sound in folders that cannot be read here."""
+    """Recordings in order, each once, and those in folders whose form cannot be read."""
 
     files: tuple[Path, ...]
     left_out: tuple[Path, ...]
 
 
-def find_inputs(named: Sequence[Path]) -> Inputs:
+def find_inputs(named: Sequence[Path], reader: Reader = WAV) -> Inputs:
     """Files as named; folders with all below them, hidden files left out. Raises :class:`DataError` for none."""
     files: dict[Path, Path] = {}
     left_out: list[Path] = []
@@ -36,16 +62,16 @@ def find_inputs(named: Sequence[Path]) -> Inputs:
         below = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
         for each in below:
             hidden = any(part.startswith(".") for part in each.relative_to(path).parts)
-            if each == path or (each.suffix.lower() == ".wav" and not hidden):
+            if each == path or (each.suffix.lower() in reader.suffixes and not hidden):
                 files.setdefault(each.resolve(), each)
-            elif each.suffix.lower() in NOT_WAV and not hidden:
+            elif each.suffix.lower() in SOUND and not hidden:
                 left_out.append(each)
     if not files:
         raise DataError(
             "nothing to scan", where=", ".join(map(str, named)),
-            received=f"{len(left_out)} recordings of another form" if left_out else "no WAV file",
-            allowed="WAV files (16-bit PCM, one channel, 8 to 192 kHz), or folders with such files in them",
-            next_step="check the path" if not left_out else "convert them: sox INPUT -r 16000 -c 1 -b 16 OUTPUT.wav",
+            received=f"{len(left_out)} recordings of another form" if left_out else "no recordings",
+            allowed=f"{reader.forms}; or folders with such files in them",
+            next_step=f"convert them: {CONVERT}" if left_out else "check the path",
         )  # fmt: skip
     return Inputs(tuple(files.values()), tuple(left_out))
 
@@ -59,7 +85,7 @@ class Scanned:
     failed: dict[str, str] = field(default_factory=dict)
 
 
-def scan_all(files: Sequence[Path], verified: Verified, spec: ScanSpec, folder: ScanFolder,
+def scan_all(files: Sequence[Path], reader: Reader, verified: Verified, spec: ScanSpec, folder: ScanFolder,
              progress: Progress) -> Scanned:  # fmt: skip
     """Scan what is not finished. A file that cannot be read is said and passed over."""
     done = Scanned()
@@ -67,7 +93,7 @@ def scan_all(files: Sequence[Path], verified: Verified, spec: ScanSpec, folder: 
         file = str(path)
         try:
             if not folder.is_finished(path):
-                _scan_one(path, verified, spec, folder, progress)
+                _scan_one(path, reader, verified, spec, folder, progress)
                 done.scanned += 1
             done.finished.append(folder.finished[file])
         except AudioFormatError as error:
@@ -77,12 +103,13 @@ def scan_all(files: Sequence[Path], verified: Verified, spec: ScanSpec, folder: 
     return done
 
 
-def _scan_one(path: Path, verified: Verified, spec: ScanSpec, folder: ScanFolder, progress: Progress) -> None:
-    wav = open_wav(path)
+def _scan_one(path: Path, reader: Reader, verified: Verified, spec: ScanSpec, folder: ScanFolder,
+              progress: Progress) -> None:  # fmt: skip
+    sound = reader.open(path)
     size_bytes, modified_ns = identity(path)
     bundle, totals = verified.bundle, Totals()
     with folder.rows(str(path), threshold_llr=spec.policy.open_llr) as rows:
-        blocks = _watched(wav, progress)
+        blocks = _watched(sound, str(path), progress)
         for found in scan(blocks, spec, WebRtcDetector(bundle.vad), Segmenter(bundle.segmenter), totals):
             rows.add(found)
         events = sum(totals.events.values())
@@ -94,18 +121,18 @@ def _scan_one(path: Path, verified: Verified, spec: ScanSpec, folder: ScanFolder
         ))  # fmt: skip
 
 
-def _watched(wav: WavBlocks, progress: Progress) -> Iterator[Samples]:
-    for block in wav.blocks():
+def _watched(sound: SoundFile, file: str, progress: Progress) -> Iterator[Samples]:
+    for block in sound.blocks():
         yield block
-        progress.heard(len(block) / SAMPLE_RATE_HZ, str(wav.path))
+        progress.heard(len(block) / SAMPLE_RATE_HZ, file)
 
 
-def seconds_to_do(files: Sequence[Path], folder: ScanFolder) -> float:
+def seconds_to_do(files: Sequence[Path], reader: Reader, folder: ScanFolder) -> float:
     """How much of the recordings is still to be heard."""
     seconds = 0.0
     for path in files:
         try:
-            seconds += 0.0 if folder.is_finished(path) else open_wav(path).seconds
+            seconds += 0.0 if folder.is_finished(path) else reader.open(path).seconds
         except AudioFormatError:
             # Said when its turn comes.
             continue

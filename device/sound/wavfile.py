@@ -20,7 +20,8 @@ from device.sound.resample import resample
 MAX_BYTES = 256 << 20
 # What the standard library raises for a file that is not as it should be.
 UNREADABLE = (wave.Error, EOFError, struct.error, ValueError, RuntimeError)
-_CONVERT = "convert it, for example: sox INPUT -r 16000 -c 1 -b 16 OUTPUT.wav"
+CONVERT = "sox INPUT -r 16000 -c 1 -b 16 OUTPUT.wav"
+_CONVERT = f"convert it, for example: {CONVERT}"
 
 
 def read_wav(path: Path) -> Samples:

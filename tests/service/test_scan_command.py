@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from device.errors import ConfigError, DataError, StateError
-from device.service import cli, scan_files, scan_folder
+from device.errors import AudioFormatError, ConfigError, DataError, StateError
+from device.service import cli, scan_folder
 from device.service.scan_files import find_inputs
 from device.service.scan_folder import Recording
 from device.service.scan_progress import Progress
@@ -122,7 +122,7 @@ def test_a_recording_that_breaks_off_while_it_is_heard_leaves_no_results(
     def blocks(self: WavBlocks) -> Iterator[Samples]:
         yield from whole(self)
         if self.path.name == "0-anna.wav":
-            raise scan_files.AudioFormatError("the disk broke down", where=str(self.path))
+            raise AudioFormatError("the disk broke down", where=str(self.path))
 
     monkeypatch.setattr(WavBlocks, "blocks", blocks)
     assert scan("in", "--json") == 65
@@ -135,7 +135,7 @@ def test_nothing_to_scan_is_an_error_with_the_next_step(here: Path, capsys: pyte
     with pytest.raises(SystemExit) as left:
         scan()
     assert left.value.code == 2
-    assert "name WAV files or folders" in capsys.readouterr().err
+    assert "name files or folders" in capsys.readouterr().err
     Path("empty").mkdir()
     assert scan("empty") == 66
     assert "next:" in capsys.readouterr().err
@@ -190,7 +190,7 @@ def test_control_c_says_that_the_same_command_goes_on(
 
     with monkeypatch.context() as patch:
         patch.setattr(WavBlocks, "blocks", interrupted)
-        assert scan("in") == 1
+        assert scan("in") == 130
     assert "goes on" in capsys.readouterr().err
     assert scan("in", "--json") == 0
     assert told(capsys)["scanned"] == 3

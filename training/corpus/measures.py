@@ -27,9 +27,15 @@ class Measures:
 
 def as_heard(sound: NDArray[np.float32], rate_hz: int) -> Samples:
     """Decoded sound ``(n, channels)``, full scale 1, as everything here hears it: int16 ``(m,)``, mono, 16 kHz."""
-    # Float files may exceed full scale, and +1.0 has no int16: clip, do not wrap.
-    mono = np.clip(np.rint(sound.mean(axis=1) * FULL_SCALE), -32768, 32767).astype(np.int16)
+    mono = mixed_down(sound)
     return mono if rate_hz == SAMPLE_RATE_HZ else resample(mono, from_hz=rate_hz)
+
+
+def mixed_down(sound: NDArray[np.float32]) -> Samples:
+    """Decoded sound ``(n, channels)``, full scale 1, to int16 ``(n,)`` at its own rate."""
+    # Float files may exceed full scale, and +1.0 has no int16: clip, do not wrap.
+    mono: Samples = np.clip(np.rint(sound.mean(axis=1) * FULL_SCALE), -32768, 32767).astype(np.int16)
+    return mono
 
 
 def measure(sound: NDArray[np.float32], rate_hz: int) -> Measures:

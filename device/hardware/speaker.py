@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from device.errors import IndicatorError
+from device.errors import IndicatorError, RuntimeMissingError
 from device.ports import Signal
 from device.sound.tones import Note, melody
 
@@ -79,6 +79,23 @@ class Speaker:
                 except OSError:
                     # What it had not taken goes with it.
                     player.stdin = None
+
+
+def find_output(device: str, library: Any | None = None) -> str:
+    """The name of the output that :class:`Speaker` would use; nothing is played. Raises :class:`IndicatorError` where
+    there is none, :class:`RuntimeMissingError` without PortAudio. ``library`` hands in another sounddevice (tests)."""
+    try:
+        library = importlib.import_module("sounddevice") if library is None else library
+    except (ImportError, OSError) as error:
+        raise RuntimeMissingError("PortAudio is not installed", where="signals.sound", received=error,
+                                  next_step="sudo apt install libportaudio2") from error  # fmt: skip
+    try:
+        return str(library.query_devices(device or None, "output")["name"])
+    except (library.PortAudioError, ValueError) as error:
+        raise IndicatorError(
+            "there is no such output for tones", where=f"signals.sound_device = {device or 'default'}", received=error,
+            allowed="part of a name that `aplay -l` lists", next_step="plug it in, or name another output",
+        ) from error  # fmt: skip
 
 
 def play(lines: Iterable[str], device: str, volume: float, library: Any) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from device.errors import MicrophoneError, RuntimeMissingError, VoicelatchError
 from device.hardware.clock import SystemClock
 from device.hardware.microphone import SounddeviceMicrophone
-from device.service.check_around import describe_light, describe_metrics, describe_mqtt, describe_page
+from device.service.check_around import describe_light, describe_metrics, describe_mqtt, describe_page, describe_tones
 from device.service.config import Config, read_config
 from device.service.relays import describe
 from device.service.schedule import check_people
@@ -71,6 +71,8 @@ def check_all(config_path: Path, *, simulate: bool) -> list[Finding]:
         findings.append(_try("button", lambda: _button(config[0])))
     if config and config[0].signals.led and not simulate:
         findings.append(_try("light", lambda: describe_light(config[0].signals)))
+    if config and config[0].signals.sound and not simulate:
+        findings.append(_try("tones", lambda: describe_tones(config[0].signals)))
     if config and (config[0].button.enabled or config[0].signals.led) and not simulate:
         findings.append(_try("unit", pins_within_reach))
     if config and not simulate:

@@ -28,6 +28,13 @@ def describe_light(asked: SignalsConfig) -> str:
     return f"pin {asked.led_pin} claimed through {asked.pin_factory}, dark"
 
 
+def describe_tones(asked: SignalsConfig) -> str:
+    """The output is looked for, nothing played. Raises :class:`~device.errors.IndicatorError` where there is none."""
+    from device.hardware.speaker import find_output
+
+    return f"tones at {find_output(asked.sound_device)}, volume {asked.volume:g}"
+
+
 def describe_mqtt(asked: MqttConfig) -> str:
     """Library, password and certificates. Raises :class:`RuntimeMissingError` or :class:`ConfigError`."""
     _library("paho", "mqtt")

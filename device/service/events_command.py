@@ -211,8 +211,9 @@ def _add_filters(made: argparse.ArgumentParser) -> None:
         "--kind", action="append", default=[], help="only these, such as decision, relay_on or gap (may be repeated)"
     )
     made.add_argument("--person", default="", help="only those about this resident, as the nearest voice")
-    made.add_argument("--outcome", default="", choices=[each.value for each in Outcome],
-                      help="only decisions that ended so")  # fmt: skip
+    outcomes = [each.value for each in Outcome]
+    made.add_argument("--outcome", default="", choices=outcomes, metavar="OUTCOME",
+                      help=f"only decisions that ended so: {', '.join(outcomes)}")  # fmt: skip
     made.add_argument("--since", default="", help="2h, 30m, 7d, or an ISO date or time")
     made.add_argument("--until", default="", help="the same")
     made.add_argument("--last", type=_count, default=None, metavar="N", help="only the last N of them")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from device.errors import IndicatorError
-from device.hardware.speaker import RATE_HZ, TUNES, Speaker, play
+from device.hardware.speaker import RATE_HZ, TUNES, Speaker, find_output, play
 from device.ports import Signal
 from tests.benches import virtual_microphone
 
@@ -127,3 +127,25 @@ def test_a_real_sound_server_plays_it(monkeypatch: pytest.MonkeyPatch) -> None:
     sound = sound[np.argmax(sound != 0) :]
     second = sound[round(0.15 * 16_000) : round(0.25 * 16_000)].astype(float)
     assert np.argmax(np.abs(np.fft.rfft(second))) * 10.0 == pytest.approx(990.0, abs=15.0)
+
+
+class Outputs:
+    """Stands for sounddevice on a machine with one output."""
+
+    PortAudioError = OSError
+
+    def query_devices(self, device: str | None, kind: str) -> dict[str, str]:
+        assert kind == "output"
+        if device is not None and device not in "USB Audio: - (hw:1,0)":
+            raise ValueError(f"No output device matching {device!r}")
+        return {"name": "USB Audio: - (hw:1,0)"}
+
+
+@pytest.mark.parametrize("asked", ["", "USB"])
+def test_the_output_is_found_by_part_of_its_name_without_a_tone(asked: str) -> None:
+    assert find_output(asked, Outputs()) == "USB Audio: - (hw:1,0)"
+
+
+def test_an_output_that_is_not_there_is_named() -> None:
+    with pytest.raises(IndicatorError, match="sound_device = HDMI"):
+        find_output("HDMI", Outputs())

@@ -125,6 +125,13 @@ def test_check_looks_at_the_light_and_at_the_unit_s_right_to_it(
     assert told["unit"] == "within reach"
 
 
+def test_check_looks_for_the_output_of_tones(tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("device.hardware.speaker.find_output", lambda device: f"the one called {device}")
+    config = config_with(tmp_path, models, '[signals]\nsound = true\nsound_device = "USB"\n')
+    told = {each.part: each.text for each in check.check_all(config, simulate=False)}
+    assert told["tones"] == "tones at the one called USB, volume 0.3"
+
+
 @pytest.mark.parametrize(("pin", "active_high"), [(17, False), (9, False), (8, True), (0, True)])
 def test_a_pin_that_a_starting_pi_pulls_to_the_level_that_opens_is_told(pin: int, active_high: bool) -> None:
     assert "CAREFUL" in at_boot(RelayConfig(pin=pin, active_high=active_high))

@@ -68,7 +68,9 @@ def use_bundle(models: Path, name: str, *, trust: Trust = NO_KEYS, downgrade_in:
     if not name or Path(name).name != name or name in (".", ".."):
         raise BundleError("not the name of a folder", where=str(models), received=repr(name), allowed="one folder name")
     if not (models / name / "manifest.json").is_file():
-        raise BundleError("there is no bundle of this name", where=str(models), received=name, next_step=REPUBLISH)
+        there = sorted(path.parent.name for path in models.glob("*/golden.npz"))
+        raise BundleError("there is no bundle of this name", where=str(models), received=name,
+                          allowed=", ".join(there) or "none: there is no bundle here", next_step=REPUBLISH)  # fmt: skip
     verified = verify(
         models / name, trust=replace(trust, allow_downgrade=trust.allow_downgrade or downgrade_in is not None)
     )

@@ -171,6 +171,11 @@ def test_use_leaves_the_pointer_where_the_bundle_is_not_fit(tmp_path: Path, mode
     assert (tmp_path / "current").read_text() == "first\n"
 
 
+def test_use_names_the_bundles_that_are_there(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["use", "dmeo", "--models", str(models)]) == 65
+    assert "allowed:  demo" in capsys.readouterr().err
+
+
 def test_use_says_when_the_pointer_cannot_be_written(
     tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

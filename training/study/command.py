@@ -34,7 +34,7 @@ def _rows(told: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
             f"{name:34s} {each['speakers']:6d} {each['hours']:5.1f} {each['minutes']:4.0f} {each['bytes'] / 1e6:4.2f} "
             f"{each['multiply_adds'] / 1e6:8.0f}      {each['validation_eer']:14.1%} {each['validation_frr']:7.1%} "
             f"{test['clip_to_clip_eer']:31.1%} {test['clip_to_ten_eer']:9.1%} {test['household_clip_eer']:19.1%} "
-            f"{test['household_clip_frr_at_far_1pct']:7.1%} {test['household_visit_frr_at_far_1pct']:13.1%} "
+            f"{test['household_clip_frr']:7.1%} {test['household_visit_frr']:13.1%} "
             f"{100 * cost:+12.2f}"
         )
 

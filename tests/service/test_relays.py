@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,8 @@ def test_a_guardian_is_asked_where_one_is_named_and_the_pin_is_driven_where_none
 
 def test_check_says_what_the_guardian_answers_and_moves_nothing(place: GuardianProcess) -> None:
     assert describe(behind(place)) == f"the guardian at {place.socket} answers: pin 17 is off"
+    # A Pi that starts pulls pin 17 low.
+    assert "CAREFUL" in describe(replace(behind(place), active_high=False))
     with place.ask(b"pulse 0123abcd 9.000\n"):
         place.until(on=True)
         assert describe(behind(place)).endswith("is on")

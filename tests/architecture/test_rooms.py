@@ -181,7 +181,7 @@ def test_a_page_names_commands_that_exist(page: str) -> None:
     assert seen
 
 
-@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "systemd/README.md"])
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "systemd/README.md", "training/README.md"])
 def test_a_page_points_at_files_that_exist(page: str) -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text())
     assert links

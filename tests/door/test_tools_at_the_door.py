@@ -4,7 +4,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from tests.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 MOST_TRIES = 4
+Start = Callable[..., "subprocess.Popen[str]"]
 ANNA = ROOT / "device" / "simulated" / "evening" / "anna.wav"
 
 
@@ -24,14 +25,24 @@ def microphone() -> Iterator[VirtualMicrophone]:
         yield made
 
 
-def started(microphone: VirtualMicrophone, *arguments: str) -> "subprocess.Popen[str]":
-    """The command; its first line says that the microphone is open."""
-    command = [sys.executable, "-u", "-m", "device", *arguments, "--microphone", "pulse"]
-    tool = subprocess.Popen(command, cwd=ROOT, env=microphone.environment, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True)  # fmt: skip
-    assert tool.stdout is not None
-    assert tool.stdout.readline()
-    return tool
+@pytest.fixture
+def started(microphone: VirtualMicrophone) -> Iterator[Start]:
+    """Starts a command, whose first line says that the microphone is open. None outlives a test that fails."""
+    running: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-u", "-m", "device", *arguments, "--microphone", "pulse"]
+        tool = subprocess.Popen(command, cwd=ROOT, env=microphone.environment, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True)  # fmt: skip
+        running.append(tool)
+        assert tool.stdout is not None
+        assert tool.stdout.readline()
+        return tool
+
+    yield start
+    for tool in running:
+        tool.kill()
+        tool.communicate()
 
 
 def interrupted(tool: "subprocess.Popen[str]") -> tuple[str, str]:
@@ -40,9 +51,9 @@ def interrupted(tool: "subprocess.Popen[str]") -> tuple[str, str]:
 
 
 def test_what_is_said_at_the_microphone_is_recorded_and_ctrl_c_keeps_it(
-    microphone: VirtualMicrophone, tmp_path: Path
+    microphone: VirtualMicrophone, started: Start, tmp_path: Path
 ) -> None:
-    tool = started(microphone, "record", "Anna", "--state-dir", str(tmp_path), "--seconds", "7")
+    tool = started("record", "Anna", "--state-dir", str(tmp_path), "--seconds", "7")
     # It ends by itself. On a busy machine sound may be lost, and the sentence is said again, as a person would.
     for _ in range(MOST_TRIES):
         microphone.play(ANNA)
@@ -56,7 +67,7 @@ def test_what_is_said_at_the_microphone_is_recorded_and_ctrl_c_keeps_it(
     assert "Kept 1 take" in out
     (kept,) = tmp_path.rglob("*.wav")
     assert 7.0 <= len(read_wav(kept)) / 16_000 <= 13.0
-    again = started(microphone, "record", "Anna", "--state-dir", str(tmp_path))
+    again = started("record", "Anna", "--state-dir", str(tmp_path))
     out, err = interrupted(again)
     assert again.returncode == 0, err
     assert "Missing yet" in out
@@ -64,8 +75,8 @@ def test_what_is_said_at_the_microphone_is_recorded_and_ctrl_c_keeps_it(
     assert kept.exists()
 
 
-def test_levels_and_listen_show_it_and_end_on_ctrl_c(microphone: VirtualMicrophone) -> None:
-    levels, listen = started(microphone, "levels"), started(microphone, "listen", "--bundle", "models/demo")
+def test_levels_and_listen_show_it_and_end_on_ctrl_c(microphone: VirtualMicrophone, started: Start) -> None:
+    levels, listen = started("levels"), started("listen", "--bundle", "models/demo")
     for _ in range(2):
         microphone.play(ANNA)
     out, err = interrupted(levels)
@@ -78,8 +89,8 @@ def test_levels_and_listen_show_it_and_end_on_ctrl_c(microphone: VirtualMicropho
     assert "Traceback" not in err
 
 
-def test_a_program_gets_levels_as_json(microphone: VirtualMicrophone) -> None:
-    tool = started(microphone, "levels", "--json", "--seconds", "60")
+def test_a_program_gets_levels_as_json(microphone: VirtualMicrophone, started: Start) -> None:
+    tool = started("levels", "--json", "--seconds", "60")
     microphone.play(ANNA)
     out, err = interrupted(tool)
     assert tool.returncode == 0, err

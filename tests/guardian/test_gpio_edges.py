@@ -1,5 +1,6 @@
 """The guardian unchanged, on the real lgpio and gpiozero, on an imitated chip that times every edge of the pin."""
 
+import errno
 import os
 import signal
 import socket
@@ -46,7 +47,10 @@ class Place:
     def pulse(self, seconds: float) -> socket.socket:
         line = socket.socket(socket.AF_UNIX)
         line.settimeout(20.0)
-        line.connect(str(self.folder / "relay.sock"))
+        end = time.monotonic() + 20.0
+        # The socket is a file a moment before anybody listens at it.
+        while line.connect_ex(str(self.folder / "relay.sock")) == errno.ECONNREFUSED and time.monotonic() < end:
+            time.sleep(0.01)
         line.sendall(f"pulse 0123abcd {seconds:.3f}\n".encode())
         return line
 

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -147,11 +147,17 @@ def _serve(chip: Chip, listener: socket.socket, ending: socket.socket) -> None:
                 if connection is listener:
                     selector.register(listener.accept()[0], selectors.EVENT_READ)
                 elif message := _heard(connection):
-                    connection.send(str(chip.answer(connection, message)).encode())
+                    _answered(connection, str(chip.answer(connection, message)))
                 else:
                     chip.closed(connection)
                     selector.unregister(connection)
                     connection.close()
+
+
+def _answered(connection: socket.socket, answer: str) -> None:
+    """Tell the answer. Whoever was killed while it waited is found closed at the next look."""
+    with suppress(BrokenPipeError, ConnectionResetError):
+        connection.send(answer.encode())
 
 
 def _heard(connection: socket.socket) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from training.atomic import write_array
 from training.augment import Surroundings
 from training.clips import ClipFile, Cutter
 from training.corpus.index import Progress, load_samples
@@ -125,7 +126,7 @@ def _cut(parts: Split, number: dict[str, int], cutter: Cutter, speed: float, fol
         clips.append(unknown)
         speakers += [NO_SPEAKER] * len(unknown)
     clips.close()
-    np.save(folder / "speakers.npy", np.array(speakers, dtype=np.int64))
+    write_array(folder / "speakers.npy", np.array(speakers, dtype=np.int64))
 
 
 def _surroundings(parts: Split, cutter: Cutter, source: Source) -> Surroundings:

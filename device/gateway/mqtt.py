@@ -71,7 +71,12 @@ class MqttOutlet:
         """Say good-bye, since a last will is only for those who could not."""
         if self._client.is_connected():
             self._publish(self._topics.door, OFFLINE, retain=True)
-            self._client.publish(self._topics.gateway, OFFLINE, qos=1, retain=True).wait_for_publish(2.0)
+            good_bye = self._client.publish(self._topics.gateway, OFFLINE, qos=1, retain=True)
+            try:
+                good_bye.wait_for_publish(2.0)
+            except RuntimeError as error:
+                # The connection ended since it was looked at; the broker tells the last will.
+                _LOG.warning("the MQTT broker did not hear the good-bye: %s", error)
         self._client.disconnect()
         self._client.loop_stop()
 

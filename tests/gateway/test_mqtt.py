@@ -231,6 +231,22 @@ def test_where_it_is_not_allowed_no_command_is_even_listened_to(
 
 
 @needs_mosquitto
+def test_a_connection_that_ends_just_before_the_good_bye_is_closed_all_the_same(
+    house: Broker, outlets: Callable[..., MqttOutlet], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    outlet = outlets(house.port)
+    home = Listener(house.port, "voicelatch/gateway")
+    home.until("voicelatch/gateway", "online")
+    outlet._client.disconnect()
+    outlet._client.loop_stop()
+    # What a connection that ends between the look at it and the good-bye looks like from here.
+    monkeypatch.setattr(outlet._client, "is_connected", lambda: True)
+    outlet.close()
+    assert "did not hear the good-bye" in caplog.text
+    home.close()
+
+
+@needs_mosquitto
 def test_a_user_with_a_password_from_a_file_over_tls(
     tmp_path: Path, outlets: Callable[..., MqttOutlet], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -8,7 +8,7 @@
 4. ``augment``        noise, rooms, lines, few words: on the waveform, train side only; made of ``effects``
 5. ``examples``       features of the training clips, streamed to disk
 6. ``networks``       the speaker-embedding networks by name
-7. ``fit``            the backbone, learnt from many speakers, on ``batches``
+7. ``fit``            the backbone, learnt from many speakers, on ``batches``; ``layer_log`` tells how each layer moves
 8. ``quantize``       Keras -> full int8 TFLite
 9. ``backbone``       the int8 network with its cohort and validation strangers, reusable by every refresh
    ``imported``       or a backbone learnt by others

@@ -3,7 +3,8 @@
 Loss of one example: the margin softmax of Wang et al. (IEEE SPL 2018) over classes (speaker x speed), left out where
 nobody knows who speaks, plus ``teacher_weight * (1 - cosine to the teacher's embedding)``. The teacher heard the clean
 clip, the student hears the augmented one. The checkpoint kept is the last, or the best by FRR at ``checkpoint_far`` on
-validation speakers (``keep_epoch``); without a better one for ``patience`` epochs, learning stops.
+validation speakers (``keep_epoch``); without a better one for ``patience`` epochs, learning stops. How far each layer
+moves is told beside it (``layer_log``).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from training.batches import Batches
 from training.compute import precision, strategy_for
 from training.corpus.index import Progress
 from training.examples import NO_SPEAKER
+from training.layer_log import LayerLog, keep_start
 from training.material import Material
 from training.metrics import eer, frr_at_far, pooled, trials_between
 from training.networks.backbone import build
@@ -183,6 +185,8 @@ def fit_backbone(
     if settings.start_from:
         load_start(whole, Path(settings.start_from))
         cropped.set_weights(whole.get_weights())
+    keep_start(cropped, whole, folder)
+    layer_log = LayerLog(cropped, whole, folder)
     rates = [each["frr_at_checkpoint_far"] for each in epochs_so_far(folder)]
     batches = Batches(
         material.shards,
@@ -208,7 +212,7 @@ def fit_backbone(
             batches.dataset(first_epoch=len(rates), epochs=settings.epochs),
             epochs=settings.epochs,
             steps_per_epoch=len(batches),
-            callbacks=[watch, backup],
+            callbacks=[watch, layer_log, backup],
             verbose=0,
         )
     (folder / "finished").touch()

@@ -174,7 +174,7 @@ def fit_backbone(
     keras.utils.set_random_seed(seed)
     folder.mkdir(parents=True, exist_ok=True)
     frames, bands = validation.features.shape[1:]
-    sizes = {"embedding_size": settings.embedding_size, "width": settings.width}
+    sizes: Any = {"embedding_size": settings.embedding_size, "width": settings.width}
     with strategy.scope():
         whole = build(settings.network, (frames, bands), **sizes)
     if (folder / "finished").exists():

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.errors import RuntimeMissingError
-from device.sound.logmel import FrontendSpec, mel_filters
+from device.sound.logmel import FrontendSpec, band_filters
 from device.sound.pcm import FULL_SCALE
 from training.atomic import write_array, write_atomically
 
@@ -103,7 +103,7 @@ def _listen(torch: Any, weights: Any, clips: NDArray[np.int16]) -> NDArray[np.fl
     linear.load_state_dict({key[7:]: value for key, value in weights.items() if key.startswith("linear.")})
 
     spec = FrontendSpec(fft_samples=400, window_samples=400, mel_bands=40, low_hz=0.0, high_hz=8000.0)
-    filters = np.ascontiguousarray(mel_filters(spec).T)
+    filters = np.ascontiguousarray(band_filters(spec).T)
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
     embeddings = np.zeros((len(clips), 256), dtype=np.float32)
     for start in range(0, len(clips), BATCH_CLIPS):

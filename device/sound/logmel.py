@@ -1,9 +1,10 @@
 """THE front-end: a clip's log-mel spectrogram, in numpy. Training and the door both call this and nothing else.
 
 The mel scale is Slaney's (Auditory Toolbox, 1998: linear to 1 kHz, logarithmic above) with bands of equal area, the
-window a periodic Hann centred in the transform, no padding at the clip's ends. librosa's ``melspectrogram`` with the
-same settings is the oracle in the tests. Each clip is computed alone and against a fixed reference, so its features do
-not depend on other clips, on a batch, or on what was heard before.
+window a periodic Hann centred in the transform, no padding at the clip's ends; ``scale = "linear"`` spaces the bands
+evenly in Hz instead. librosa's ``melspectrogram`` with the same settings is the oracle in the tests. Each clip is
+computed alone and against a fixed reference, so its features do not depend on other clips, on a batch, or on what was
+heard before.
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ from device.sound.pcm import CLIP_SAMPLES, FULL_SCALE, SAMPLE_RATE_HZ, Samples, 
 Features = NDArray[np.float32]
 _Float = NDArray[np.float64]
 
+SCALES = ("mel", "linear")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontendSpec:
     """Every constant of the front-end.
 
+    ``scale``: the ``mel_bands`` bands are evenly spaced in ``mel``, or in Hz (``linear``).
     ``log_floor`` is the power below which a band counts as silent (relative to full scale squared);
     ``remove_band_mean`` subtracts each band's mean over the clip, which takes away gain and the microphone's colour.
     For networks that learnt elsewhere: ``decibels`` False leaves powers as they are, ``centred`` puts half a transform
@@ -42,8 +46,11 @@ class FrontendSpec:
     decibels: bool = True
     centred: bool = False
     lift_to_dbfs: float = 0.0
+    scale: str = "mel"
 
     def __post_init__(self) -> None:
+        if self.scale not in SCALES:
+            raise ConfigError("no such scale", where="frontend.scale", received=self.scale, allowed=", ".join(SCALES))
         if not 0 < self.hop_samples <= self.window_samples <= self.fft_samples <= CLIP_SAMPLES:
             raise ConfigError(
                 "the lengths do not fit each other",
@@ -91,7 +98,7 @@ class FrontendSpec:
 
     def fingerprint(self) -> str:
         # Constants that came later count only where they are used: what was made before them stays valid.
-        unused = {"decibels": True, "centred": False, "lift_to_dbfs": 0.0}
+        unused = {"decibels": True, "centred": False, "lift_to_dbfs": 0.0, "scale": "mel"}
         constants = asdict(self)
         return fingerprint("logmel-1", {key: value for key, value in constants.items() if unused.get(key) != value})
 
@@ -108,10 +115,17 @@ def mel_to_hz(mel: _Float) -> _Float:
     return np.where(mel < 15.0, mel * 200.0 / 3.0, 1000.0 * 6.4 ** ((mel - 15.0) / 27.0))
 
 
-def mel_filters(spec: FrontendSpec) -> _Float:
-    """Triangular filters, float64 ``(mel_bands, fft_samples / 2 + 1)``, each of area 1 over frequency in Hz."""
+def band_edges_hz(spec: FrontendSpec) -> _Float:
+    """Where the bands begin, peak and end, float64 ``(mel_bands + 2,)``: band ``n`` from edge ``n`` to ``n + 2``."""
+    if spec.scale == "linear":
+        return np.linspace(spec.low_hz, spec.high_hz, spec.mel_bands + 2)
     edges_mel = hz_to_mel(np.array([spec.low_hz, spec.high_hz], dtype=np.float64))
-    edges_hz = mel_to_hz(np.linspace(edges_mel[0], edges_mel[1], spec.mel_bands + 2))
+    return mel_to_hz(np.linspace(edges_mel[0], edges_mel[1], spec.mel_bands + 2))
+
+
+def band_filters(spec: FrontendSpec) -> _Float:
+    """Triangular filters, float64 ``(mel_bands, fft_samples / 2 + 1)``, each of area 1 over frequency in Hz."""
+    edges_hz = band_edges_hz(spec)
     bins_hz = np.arange(spec.fft_samples // 2 + 1) * (SAMPLE_RATE_HZ / spec.fft_samples)
     low, centre, high = edges_hz[:-2, None], edges_hz[1:-1, None], edges_hz[2:, None]
     rising = (bins_hz - low) / (centre - low)
@@ -135,10 +149,14 @@ class LogMel:
         before = (spec.fft_samples - spec.window_samples) // 2
         self._window = np.zeros(spec.fft_samples)
         self._window[before : before + spec.window_samples] = hann
-        self._filters = np.ascontiguousarray(mel_filters(spec).T)
+        self._filters = np.ascontiguousarray(band_filters(spec).T)
 
     def __call__(self, samples: Samples) -> Features:
         check_samples(samples, length=CLIP_SAMPLES, what="the front-end's input")
+        return self.of_any_length(samples)
+
+    def of_any_length(self, samples: Samples) -> Features:
+        """The same for a sound of another length, int16 of at least one transform; for studies, never at the door."""
         # float64 throughout: numpy's real FFT is several times faster on it than on float32.
         sound = samples.astype(np.float64) / FULL_SCALE
         if self.spec.lift_to_dbfs < 0:

@@ -131,7 +131,7 @@ def _fields(kind: type[_Made], table: Any, where: str) -> _Made:
     needed = {name for name, required in known.items() if required}
     if not needed <= set(table) <= set(known):
         raise _bad(where, ", ".join(sorted(table)), f"the fields {', '.join(known)}")
-    return kind(**{name: _number(table[name], types[name], f"{where}.{name}") for name in table})
+    return kind(**{name: _value(table[name], types[name], f"{where}.{name}") for name in table})
 
 
 def _thresholds(table: Any, where: str) -> Thresholds:
@@ -153,7 +153,7 @@ def _tensor(table: Any, where: str) -> TensorSpec:
     if not isinstance(shape, list) or not 1 <= len(shape) <= 4:
         raise _bad(f"{where}.shape", shape, "1 to 4 lengths")
     lengths = tuple(_within(each, 1, 1_000_000, f"{where}.shape") for each in shape)
-    scale = _number(_get(table, "scale", where), float, f"{where}.scale")
+    scale = _value(_get(table, "scale", where), float, f"{where}.scale")
     if scale <= 0:
         raise _bad(f"{where}.scale", scale, "above 0")
     dtype = table.get("dtype", "int8")
@@ -185,7 +185,7 @@ def _tolerance(table: Any, where: str) -> dict[str, int]:
     return {name: _within(each, 0, MAX_TOLERANCE_STEPS, f"{where}.tolerance_steps") for name, each in steps.items()}
 
 
-def _number(value: Any, kind: type, where: str) -> Any:
+def _value(value: Any, kind: type, where: str) -> Any:
     # A bool is an int to Python, not to a manifest; an int is a float where it is one exactly.
     if kind is bool and isinstance(value, bool):
         return value
@@ -194,12 +194,15 @@ def _number(value: Any, kind: type, where: str) -> Any:
     # Not finite alone: a slope of 1e300 would make the evidence infinite.
     if kind is float and isinstance(value, float) and abs(value) <= LARGEST:
         return value
-    allowed = {int: "a whole number", float: f"a number of at most {LARGEST:g} either way", bool: "true or false"}
+    if kind is str and isinstance(value, str) and len(value) <= 100:
+        return value
+    allowed = {int: "a whole number", float: f"a number of at most {LARGEST:g} either way", bool: "true or false",
+               str: "a word"}  # fmt: skip
     raise _bad(where, value, allowed[kind])
 
 
 def _within(value: Any, low: int, high: int, where: str) -> int:
-    number = _number(value, int, where)
+    number = _value(value, int, where)
     if not low <= number <= high:
         raise _bad(where, value, f"{low} to {high}")
     return int(number)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from device.errors import AudioFormatError, ConfigError
-from device.sound.logmel import FrontendSpec, LogMel, hz_to_mel, mel_to_hz
+from device.sound.logmel import FrontendSpec, LogMel, band_edges_hz, hz_to_mel, mel_to_hz
 from device.sound.pcm import CLIP_SAMPLES
 
 
@@ -72,6 +72,35 @@ def test_powers_of_a_lifted_and_centred_clip_equal_librosa() -> None:
         assert np.abs(features - expected).max() < 1e-5 * expected.max()
 
 
+@pytest.mark.parametrize("scale", ["mel", "linear"])
+def test_a_tone_in_the_middle_of_a_band_is_loudest_there(scale: str) -> None:
+    spec = FrontendSpec(scale=scale, mel_bands=40, remove_band_mean=False)
+    log_mel = LogMel(spec)
+    for band, hz in enumerate(band_edges_hz(spec)[1:-1]):
+        tone = np.rint(9000.0 * np.sin(2 * np.pi * hz * np.arange(CLIP_SAMPLES) / 16000.0)).astype(np.int16)
+        assert log_mel(tone).mean(axis=0).argmax() == band
+
+
+def test_linear_bands_are_equally_wide_in_hz_and_catch_all_of_white_noise() -> None:
+    spec = FrontendSpec(scale="linear", mel_bands=32, low_hz=0.0, high_hz=8000.0, remove_band_mean=False)
+    edges = band_edges_hz(spec)
+    assert np.allclose(np.diff(edges), 8000.0 / 33)
+    noise = np.random.default_rng(3).normal(0, 3000.0, CLIP_SAMPLES).clip(-32768, 32767).astype(np.int16)
+    bands = LogMel(spec)(noise).mean(axis=0)
+    assert np.ptp(bands) < 1.0
+
+
+def test_a_sound_of_another_length_has_its_own_number_of_frames() -> None:
+    log_mel = LogMel(FrontendSpec(remove_band_mean=False))
+    whole = log_mel(clip(4))
+    assert np.array_equal(log_mel.of_any_length(clip(4)[:16000]), whole[: 1 + (16000 - 512) // 160])
+
+
+def test_an_unknown_scale_is_refused() -> None:
+    with pytest.raises(ConfigError, match="mel, linear"):
+        FrontendSpec(scale="bark")
+
+
 def test_what_does_not_go_together_is_refused() -> None:
     with pytest.raises(ConfigError, match="do not go together"):
         FrontendSpec(decibels=False)
@@ -93,6 +122,7 @@ def test_every_constant_changes_the_fingerprint() -> None:
         FrontendSpec(remove_band_mean=False, decibels=False),
         FrontendSpec(centred=True),
         FrontendSpec(lift_to_dbfs=-30.0),
+        FrontendSpec(scale="linear"),
     ]
     assert len({spec.fingerprint() for spec in changed}) == len(changed)
 

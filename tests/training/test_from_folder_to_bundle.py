@@ -164,8 +164,8 @@ def test_a_study_learns_and_judges_each_run_and_keeps_what_is_done(
 ) -> None:
     pytest.importorskip("tensorflow")
     from training.study import runs as study
-    from training.study.command import table
     from training.study.plan import Run
+    from training.study.plan_command import table
 
     whole = recipe(home, tmp_path / "models")
     few = replace(whole, backbone=replace(whole.backbone, most_speakers=24))

@@ -16,11 +16,11 @@ from device.sound.logmel import FrontendSpec, LogMel
 from training.benchmark.household import CLEAN, FARS, MAX_CLIPS, Draw, over
 from training.benchmark.pack import Pack
 from training.calibrate import visits
+from training.classifier import Classifier, float_scores, learn_classifier
 from training.clips import SpokenClip
 from training.corpus.index import Progress
 from training.metrics import eer, far_at, frr_at, frr_at_far, threshold_at_far
 
-EPOCHS = 12
 CONDITIONS = (CLEAN, "noise 10 dB", "in a room")
 
 
@@ -51,11 +51,13 @@ def _one(pack: Pack, features: Mapping[str, NDArray[np.float32]], draw: Draw, *,
     known = set(people[::2])
     learnt = np.array([row for row in draw.choosing if pack.clips[row].speaker in known])
     choosing = np.array([row for row in draw.choosing if pack.clips[row].speaker not in known])
-    network = _fit(features[CLEAN], draw.enrolled, learnt, seed=seed)
+    rows = np.concatenate([draw.enrolled, learnt])
+    allowed = np.arange(len(rows)) < len(draw.enrolled)
+    network = learn_classifier(Classifier(), features[CLEAN][rows], allowed, seed=seed)
     limits: dict[str, dict[str, float]] = {}
     told: dict[str, Any] = {}
     for name, heard in features.items():
-        scores = np.asarray(network.predict(heard, batch_size=64, verbose=0)).ravel().astype(np.float64)
+        scores = float_scores(network, heard)
         if name == CLEAN:
             for unit, values in _units(pack, scores, choosing).items():
                 limits[unit] = {key: threshold_at_far(values, far) for key, far in FARS.items()}
@@ -79,22 +81,3 @@ def _units(pack: Pack, scores: NDArray[np.float64], rows: NDArray[np.int64]) -> 
     speakers, sessions = [pack.clips[row].speaker for row in rows], [pack.clips[row].session for row in rows]
     held = visits(speakers, sessions, max_clips=MAX_CLIPS)
     return {"clip": mine, "visit": np.array([mine[each].mean() for each in held])}
-
-
-def _fit(features: NDArray[np.float32], allowed: NDArray[np.int64], denied: NDArray[np.int64], *, seed: int) -> Any:
-    import keras
-    from keras import layers
-
-    keras.utils.set_random_seed(seed)
-    entry = keras.Input(features.shape[1:])
-    x = layers.Reshape((*features.shape[1:], 1))(entry)
-    for filters in (16, 32, 64):
-        x = layers.Conv2D(filters, 3, strides=2, activation="relu", padding="same")(x)
-    x = layers.Dropout(0.3)(layers.GlobalAveragePooling2D()(x))
-    network = keras.Model(entry, layers.Dense(1)(x))
-    network.compile("adam", keras.losses.BinaryCrossentropy(from_logits=True))
-    rows = np.concatenate([allowed, denied])
-    truth = np.concatenate([np.ones(len(allowed)), np.zeros(len(denied))])
-    weights = np.where(truth == 1, 0.5 / len(allowed), 0.5 / len(denied)) * len(rows)
-    network.fit(features[rows] / 20.0, truth, sample_weight=weights, epochs=EPOCHS, batch_size=32, verbose=0)
-    return keras.Sequential([keras.Input(features.shape[1:]), layers.Rescaling(1 / 20.0), network])

@@ -1,5 +1,10 @@
 """Studies: what each idea is worth, on the same people and the same trials.
 
-``plan`` the file that names the runs, ``runs`` each learnt and judged, ``scaling`` what more data would bring,
-``command`` the command.
+Of the project's own network: ``plan`` the file that names the runs, ``runs`` each learnt and judged, ``scaling`` what
+more data would bring, ``plan_command`` their command.
+
+Of the classifiers that course projects train (:mod:`training.classifier`): ``trials`` the people each is learnt from
+and judged on.
+
+``command`` is ``study`` with all of them.
 """

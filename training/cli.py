@@ -16,6 +16,7 @@ from training.corpus.survey_page import add_parser as add_survey
 from training.corpus.table import add_parser as add_index
 from training.deploy.command import add_parser as add_deploy
 from training.deploy.pull_command import add_parser as add_pull
+from training.explain.command import add_parser as add_explain
 from training.keys import add_parser as add_keys
 from training.listen import add_parser as add_augment
 from training.progress import Bars
@@ -129,6 +130,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_keys(commands)
     add_benchmark(commands)
     add_study(commands)
+    add_explain(commands)
     add_replay_study(commands)
     add_scan(commands)
     demo = add(

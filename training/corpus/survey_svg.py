@@ -51,7 +51,9 @@ def short(name: str, most: int = 18) -> str:
     return f"{plain[: most - end - 1]}…{plain[-end:]}"
 
 
-def draw_svg(name: str, label: str, draw: Callable[[Any], None], *, height_inches: float) -> str:
+def draw_svg(
+    name: str, label: str, draw: Callable[[Any], None], *, height_inches: float, width_inches: float = WIDTH_INCHES
+) -> str:
     """Draw on a new transparent figure; return SVG fit to stand inside a page beside others."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -60,7 +62,7 @@ def draw_svg(name: str, label: str, draw: Callable[[Any], None], *, height_inche
     with rc_context(_SETTINGS), warnings.catch_warnings():
         # Letters that matplotlib's own font lacks are still drawn by the page's.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure = Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained")
+        figure = Figure(figsize=(width_inches, height_inches), layout="constrained")
         FigureCanvasSVG(figure)
         draw(figure)
         content = io.StringIO()

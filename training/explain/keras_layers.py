@@ -13,6 +13,8 @@ from training.explain.layers import Anatomy, Layer, Weights, work_of
 
 # Their outputs are what the next layer makes into its own, or the same numbers in another order.
 ARRANGING = (layers.InputLayer, layers.Reshape, layers.Flatten)
+# What follows a layer and is shown in its place.
+FINISHING = (layers.BatchNormalization, layers.ReLU, layers.Activation, layers.Dropout)
 
 
 def read_keras(network: Any, features: Features | None) -> Anatomy:
@@ -70,4 +72,4 @@ def _worth_showing(layer: Any, others: list[Any]) -> bool:
     if isinstance(layer, ARRANGING):
         return False
     takers = _takers(layer, others)
-    return not takers or any(not isinstance(each, layers.BatchNormalization | layers.ReLU) for each in takers)
+    return not takers or any(not isinstance(each, FINISHING) for each in takers)

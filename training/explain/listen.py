@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from device.sound.logmel import FrontendSpec, mel_filters
+from device.sound.logmel import FrontendSpec, band_filters
 from device.sound.pcm import FULL_SCALE, SAMPLE_RATE_HZ, Samples
 from training.explain.grid import Grid, Kept, Map
 
@@ -46,7 +46,7 @@ def only(samples: Samples, kept: Kept, grid: Grid, spec: FrontendSpec) -> Sample
 
 def _gains(cells: NDArray[np.float64], spec: FrontendSpec, *, frames: int) -> NDArray[np.float64]:
     """``(fft_samples / 2 + 1, frames)``, 0..1, for librosa's centred frames, from ``cells`` ``(frames, bands)``."""
-    filters = mel_filters(spec)
+    filters = band_filters(spec)
     # A band is as loud as its filter's peak, whatever its width.
     filters = filters / np.maximum(filters.max(axis=1, keepdims=True), 1e-12)
     heard = filters.sum(axis=0)

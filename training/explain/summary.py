@@ -40,7 +40,7 @@ def summary(told: Sequence[Explained]) -> dict[str, Any]:
         "random_area": float(np.mean([each["deletion"]["random"]["area"] for each in told])),
         "methods": methods,
         "lime_explained": [each["lime_explained"] for each in told],
-        "band_edges_hz": told[0]["occlusion_bands"]["hz"],
+        "bounds_hz": told[0]["occlusion_bands"]["hz"],
         "bands": {
             name: {
                 "clips": len(group),
@@ -83,7 +83,7 @@ def summary_lines(found: Mapping[str, Any]) -> list[str]:
             f"true on {row['faithful']} of {found['clips']} clips"
         )
     for name, group in found["bands"].items():
-        edges, falls = found["band_edges_hz"], group["falls"]
+        edges, falls = found["bounds_hz"], group["falls"]
         best = int(np.argmax(falls))
         lines.append(
             f"  {name} ({group['clips']}): most without {edges[best]:.0f} to {edges[best + 1]:.0f} Hz, "
@@ -134,7 +134,7 @@ HUES_CSS = """
 
 
 def _bands_plot(found: Mapping[str, Any]) -> str:
-    edges = found["band_edges_hz"]
+    edges = found["bounds_hz"]
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()

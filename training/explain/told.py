@@ -14,7 +14,7 @@ from device.verdict.bundle import Bundle
 from training.explain.explanation import Explanation, Maps
 from training.explain.grid import Grid, Map
 from training.explain.neighbours import Neighbour
-from training.explain.scales import band_edges_hz, frame_seconds
+from training.explain.scales import bounds_hz, frame_seconds
 from training.explain.visit import Judged
 
 STRONGEST = 3
@@ -41,7 +41,7 @@ class Spot:
 def strongest(importance: Map, grid: Grid, spec: FrontendSpec) -> list[Spot]:
     """The most important patches, at most :data:`STRONGEST`, none that does not speak for the resident."""
     seconds = frame_seconds(spec, grid.time_edges)
-    hz = band_edges_hz(spec, grid.band_edges)
+    hz = bounds_hz(spec, grid.band_edges)
     found = []
     for flat in np.argsort(-importance.ravel(), kind="stable")[:STRONGEST]:
         time, band = np.unravel_index(flat, grid.shape)
@@ -106,7 +106,7 @@ def maps_told(maps: Maps, spec: FrontendSpec) -> dict[str, Any]:
     return {
         "grid": {
             "seconds": _rounded(frame_seconds(spec, maps.grid.time_edges)),
-            "hz": _rounded(band_edges_hz(spec, maps.grid.band_edges)),
+            "hz": _rounded(bounds_hz(spec, maps.grid.band_edges)),
         },
         "maps": {method: _rounded(each) for method, each in maps.by_method.items()},
         "occlusion_times": {
@@ -114,7 +114,7 @@ def maps_told(maps: Maps, spec: FrontendSpec) -> dict[str, Any]:
             "falls": _rounded(occlusion.times),
         },
         "occlusion_bands": {
-            "hz": _rounded(band_edges_hz(spec, occlusion.bands_grid.band_edges)),
+            "hz": _rounded(bounds_hz(spec, occlusion.bands_grid.band_edges)),
             "falls": _rounded(occlusion.bands),
         },
         "lime_explained": maps.lime.explained,

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from device.sound.logmel import FrontendSpec
+from device.sound.logmel import FrontendSpec, LogMel
 from device.sound.pcm import CLIP_SAMPLES, SAMPLE_RATE_HZ, Samples, level_dbfs
 from training.explain.grid import cut_evenly
 from training.explain.listen import most_important, only
-from training.explain.scales import band_edges_hz, band_of, frame_seconds
+from training.explain.scales import band_of, bounds_hz, frame_seconds
 
 SPEC = FrontendSpec()
 GRID = cut_evenly(SPEC.shape, time_patches=15, band_patches=8)
@@ -37,7 +37,7 @@ def test_nothing_kept_is_silence() -> None:
 
 
 def test_only_the_bands_that_are_kept_are_heard() -> None:
-    edges = band_edges_hz(SPEC, GRID.band_edges)
+    edges = bounds_hz(SPEC, GRID.band_edges)
     kept = np.zeros(GRID.shape, dtype=bool)
     kept[:, np.searchsorted(edges, HIGH_HZ) - 1] = True
     heard = only(tones(), kept, GRID, SPEC)
@@ -63,16 +63,17 @@ def test_what_speaks_against_is_never_among_what_mattered() -> None:
     assert not most_important(-np.ones((2, 2)), 0.5).any()
 
 
-def test_frames_and_bands_stand_where_the_front_end_hears_them() -> None:
-    from device.sound.logmel import LogMel
-
+@pytest.mark.parametrize("scale", ["mel", "linear"])
+def test_frames_and_bands_stand_where_the_front_end_hears_them(scale: str) -> None:
+    spec = FrontendSpec(remove_band_mean=False, scale=scale)
+    log_mel = LogMel(spec)
     click = np.zeros(CLIP_SAMPLES, dtype=np.int16)
     click[SAMPLE_RATE_HZ : SAMPLE_RATE_HZ + 16] = 20_000
-    loudest = np.argmax(LogMel(FrontendSpec(remove_band_mean=False))(click).sum(axis=1))
-    begin, end = frame_seconds(SPEC, np.array([loudest, loudest + 1]))
+    loudest = np.argmax(log_mel(click).sum(axis=1))
+    begin, end = frame_seconds(spec, np.array([loudest, loudest + 1]))
     assert begin - 0.005 <= 1.0 <= end + 0.005
     tone = np.rint(8000.0 * np.sin(2 * np.pi * 1500.0 * np.arange(CLIP_SAMPLES) / SAMPLE_RATE_HZ)).astype(np.int16)
-    band = int(np.argmax(LogMel(FrontendSpec(remove_band_mean=False))(tone).mean(axis=0)))
-    low, high = band_edges_hz(SPEC, np.array([band, band + 1]))
+    band = int(np.argmax(log_mel(tone).mean(axis=0)))
+    low, high = bounds_hz(spec, np.array([band, band + 1]))
     assert low * 0.99 < 1500.0 < high * 1.01
-    assert band_of(SPEC, np.array([1500.0]))[0] == pytest.approx(band, abs=0.6)
+    assert band_of(spec, np.array([1500.0]))[0] == pytest.approx(band, abs=0.6)

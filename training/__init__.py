@@ -22,8 +22,9 @@
 
 ``classifier`` is what course projects build instead; ``benchmark`` judges a network on people it has never met,
 ``study`` asks what each idea is worth, ``replay_study`` judges the replay guard; ``explain`` tells why a clip opened
-the door or did not, and what a network is made of; ``scan`` is the door's own over any form of file. ``compute`` is what a network is learnt on. ``metrics`` are the error rates; ``report``, ``report_page``
-and ``charts`` the page that tells them. ``recipe`` is the typed TOML behind a run, ``stages`` keeps and times what it
-does, ``tracking`` tells who follows, ``atomic`` writes files whole, ``run`` is the path above on one screen, ``cli``
-the commands. Arrows: training imports the hardware-free rooms of ``device``; ``device`` never imports training.
+the door or did not, and what a network is made of; ``scan`` is the door's own over any form of file. ``compute`` is
+what a network is learnt on. ``metrics`` are the error rates; ``report``, ``report_page`` and ``charts`` the page that
+tells them. ``recipe`` is the typed TOML behind a run, ``stages`` keeps and times what it does, ``tracking`` tells who
+follows, ``atomic`` writes files whole, ``run`` is the path above on one screen, ``cli`` the commands. Arrows:
+training imports the hardware-free rooms of ``device``; ``device`` never imports training.
 """

@@ -4,7 +4,7 @@ Of the project's own network: ``plan`` the file that names the runs, ``runs`` ea
 more data would bring, ``plan_command`` their command.
 
 Of the classifiers that course projects train (:mod:`training.classifier`): ``trials`` the people each is learnt from
-and judged on.
+and judged on, ``cases`` one recipe learnt and judged there with one seed.
 
 ``command`` is ``study`` with all of them.
 """

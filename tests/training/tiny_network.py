@@ -3,7 +3,7 @@
 from typing import Any
 
 
-def tiny(shape: tuple[int, int], embedding_size: int, width: int) -> Any:
+def tiny(shape: tuple[int, int], embedding_size: int, width: int, *_: Any) -> Any:
     """Two convolutions with batch norm, and the embedding, on features of ``shape``."""
     import keras
     from keras import layers

@@ -1,7 +1,7 @@
 """Studies: what each idea is worth, on the same people and the same trials.
 
 Of the project's own network: ``plan`` the file that names the runs, ``runs`` each learnt and judged, ``scaling`` what
-more data would bring, ``plan_command`` their command.
+more data would bring, ``plan_command`` their command; ``layers`` which of its layers matter.
 
 Of the classifiers that course projects train (:mod:`training.classifier`): ``trials`` the people each is learnt from
 and judged on, ``cases`` one recipe learnt and judged there with one seed.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from training.study.layers.command import add_parser as add_layers
 from training.study.plan_command import add_parser as add_plan
 
 
@@ -13,3 +14,4 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser("study", help=text, description=text)
     studies = parser.add_subparsers(dest="study", required=True)
     add_plan(studies)
+    add_layers(studies)

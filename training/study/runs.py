@@ -59,7 +59,7 @@ def carry_out(
             continue
         place = digest([run.recipe.data.folder, run.recipe.data.corpora])
         if place not in recordings:
-            recordings[place] = _recordings(run.recipe, folder, progress)
+            recordings[place] = recordings_of(run.recipe, folder, progress)
         started = time.monotonic()
         learnt = _learn(run.recipe, *recordings[place], folder, progress)
         minutes = (time.monotonic() - started) / 60.0
@@ -85,7 +85,8 @@ class _Learnt:
     told: dict[str, Any]
 
 
-def _recordings(recipe: Recipe, folder: Path, progress: Progress) -> tuple[Index, Split]:
+def recordings_of(recipe: Recipe, folder: Path, progress: Progress) -> tuple[Index, Split]:
+    """What the recipe's recordings are, and who is learnt from and who judges."""
     index = index_folder(
         Path(recipe.data.folder), layout=recipe.data.layout, allowed=recipe.data.allowed,
         corpora=[parse_source(each) for each in recipe.data.corpora], cache=folder / "index.jsonl", progress=progress,

@@ -128,26 +128,26 @@ def _one(
 ) -> dict[str, Any]:
     clean = embeddings[CLEAN]
     chosen_rows = draw.choosing
-    choosing = _voices(pack.clips, clean, chosen_rows, copies)
+    choosing = voices_of(pack.clips, clean, chosen_rows, copies)
     neighbours = cohort
     if neighbours is None:
         lent = np.isin(choosing.speakers, choosing.names[::2])
-        neighbours = cohort_of(_voices(pack.clips, clean, draw.choosing[lent]))
+        neighbours = cohort_of(voices_of(pack.clips, clean, draw.choosing[lent]))
         chosen_rows = draw.choosing[~lent]
-        choosing = _voices(pack.clips, clean, chosen_rows, copies)
+        choosing = voices_of(pack.clips, clean, chosen_rows, copies)
     top = min(cohort_top, len(neighbours))
-    short = choosing if SHORT not in embeddings else _voices(changed[SHORT], embeddings[SHORT], chosen_rows)
+    short = choosing if SHORT not in embeddings else voices_of(changed[SHORT], embeddings[SHORT], chosen_rows)
     trials = validation_trials(choosing, short, neighbours, cohort_top=top, prototypes=PROTOTYPES)
     calibration = fit_calibration(trials, cohort_top=top)
-    head = enrol(_voices(pack.clips, clean, draw.enrolled, copies), neighbours, calibration, prototypes=PROTOTYPES)
+    head = enrol(voices_of(pack.clips, clean, draw.enrolled, copies), neighbours, calibration, prototypes=PROTOTYPES)
     thresholds = {
         unit: {name: threshold_at_far(scores, far) for name, far in FARS.items()}
         for unit, scores in _scores(head, choosing).items()
     }
     told: dict[str, Any] = {}
     for condition, heard in embeddings.items():
-        inside = _scores(head, _voices(changed[condition], heard, draw.tried))
-        strangers = _voices(changed[condition], heard, draw.judging)
+        inside = _scores(head, voices_of(changed[condition], heard, draw.tried))
+        strangers = voices_of(changed[condition], heard, draw.judging)
         outside = _scores(head, strangers)
         told[condition] = {}
         for unit, limits in thresholds.items():
@@ -180,7 +180,10 @@ def _two_days(pack: Pack, name: str, *, enrol_seconds: float, enrol_sessions: in
     return np.concatenate(enrolled), np.concatenate([pack.rows(name, each) for each in sessions[enrol_sessions:]])
 
 
-def _voices(clips: Sequence[SpokenClip], embeddings: Embedding, rows: _Rows, copies: Embedding | None = None) -> Voices:
+def voices_of(
+    clips: Sequence[SpokenClip], embeddings: Embedding, rows: _Rows, copies: Embedding | None = None
+) -> Voices:
+    """Some ``rows`` of the pack's clips, with their ``embeddings`` and ``copies``, as the head takes them."""
     return Voices(
         embeddings[rows],
         np.array([speech_share(clips[row].clip) for row in rows]),

@@ -107,7 +107,7 @@ def read_pack(
             groups[row.speaker, row.session].append(row.path)
             corpus[row.speaker], sex[row.speaker] = row.corpus, row.sex
         elif file_hash.get(row.path, "") not in sounds_heard:
-            (noises if row.kind == "noise" else rooms).append(to_sound(_read(row.path)))
+            (noises if row.kind == "noise" else rooms).append(to_sound(read_sound(row.path)))
     clips = list(_cut(groups, vad, segmenter, progress))
     if not clips:
         raise DataError("nobody speaks in this pack", where=str(pack), allowed="speech rows that are not for training")
@@ -118,12 +118,13 @@ def _cut(
     groups: dict[tuple[str, str], list[Path]], vad: VadSpec, segmenter: SegmenterSpec, progress: Progress
 ) -> Iterator[SpokenClip]:
     for count, ((speaker, session), paths) in enumerate(sorted(groups.items()), start=1):
-        sound = np.concatenate([_read(path) for path in sorted(paths)])
+        sound = np.concatenate([read_sound(path) for path in sorted(paths)])
         yield from (SpokenClip(speaker, session, clip) for clip in cut_clips(sound, vad, segmenter))
         progress("clips", count, len(groups))
 
 
-def _read(path: Path) -> Samples:
+def read_sound(path: Path) -> Samples:
+    """A recording as everything here hears it, int16 ``(n,)``. Raises :class:`DataError` where it cannot be read."""
     try:
         sound, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:

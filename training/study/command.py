@@ -6,6 +6,7 @@ from typing import Any
 
 from training.study.layers.command import add_parser as add_layers
 from training.study.plan_command import add_parser as add_plan
+from training.study.uncertainty.command import add_parser as add_uncertainty
 
 
 def add_parser(commands: Any) -> None:
@@ -15,3 +16,4 @@ def add_parser(commands: Any) -> None:
     studies = parser.add_subparsers(dest="study", required=True)
     add_plan(studies)
     add_layers(studies)
+    add_uncertainty(studies)

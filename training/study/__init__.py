@@ -4,10 +4,11 @@ Of the project's own network: ``plan`` the file that names the runs, ``runs`` ea
 more data would bring, ``plan_command`` their command; ``layers`` which of its layers matter.
 
 Of the classifiers that course projects train (:mod:`training.classifier`): ``trials`` the people each is learnt from
-and judged on, ``cases`` one recipe learnt and judged there with one seed; ``uncertainty`` whether one knows when it does not know.
+and judged on, ``cases`` one recipe learnt and judged there with one seed; ``uncertainty`` whether one knows
+when it does not know.
 
-For all: ``paired`` differences between systems on the same draws, ``kept`` what was computed before, ``study_page`` the
-frame of their pages.
+For all: ``paired`` differences between systems on the same draws, ``kept`` what was computed before, ``study_page``
+the frame of their pages.
 
 ``command`` is ``study`` with all of them.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from training.study.compare import add_parser as add_compare
 from training.study.layers.command import add_parser as add_layers
 from training.study.plan_command import add_parser as add_plan
 from training.study.uncertainty.command import add_parser as add_uncertainty
@@ -17,3 +18,4 @@ def add_parser(commands: Any) -> None:
     add_plan(studies)
     add_layers(studies)
     add_uncertainty(studies)
+    add_compare(studies)

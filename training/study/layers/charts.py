@@ -61,7 +61,7 @@ def total_chart(change: Mapping[str, float]) -> str:
 
 
 def treatments_chart(measured: Mapping[str, Mapping[str, Measured]], plain_eer: float, *, tolerance: float) -> str:
-    """The EER of each layer under each treatment, with the interval of what it is above the plain one: one picture a kind."""
+    """The EER of each layer under each treatment, with the interval of what it costs; one picture a kind."""
     layers = list(measured)
     lowest = max(0.8 * plain_eer, LEAST_RATE)
 

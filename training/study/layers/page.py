@@ -33,9 +33,9 @@ def page(found: Findings, *, command: str) -> str:
         _list(found.conclusions),
         "<h2>One layer at a time</h2>",
         f"<figure>{treatments_chart(found.measured, float(found.plain.eer[0]), tolerance=found.tolerance)}"
-        "<figcaption>Dots are the EER on the validation speakers; lines the 95 % interval of how far it is from that of "
-        "the network as learnt (upright line), the same people drawn anew for both; dotted what is tolerated. The scale "
-        "is logarithmic."
+        "<figcaption>Dots are the EER on the validation speakers; lines the 95 % interval of how far it is from that "
+        "of the network as learnt (upright line), the same people drawn anew for both; dotted what is tolerated. The "
+        "scale is logarithmic."
         "</figcaption></figure>",
         table(*main_table(found.measured, found.verdicts, found.plain, show=partial(_cell, tolerance=found.tolerance))),
         f"<p class=soft>{escape(NOTE)} Coloured: surely more than tolerated; grey: the interval spans it.</p>",

@@ -31,6 +31,10 @@ CALIBRATION_CLIPS = 200
 TIMED_CLIPS = 50
 
 
+class LearningRanAwayError(DataError):
+    """The weights are no longer finite numbers: nothing was learnt that could be judged."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What one case gave, all of the int8 network.
@@ -83,7 +87,7 @@ def read_cases(trials: Trials, *, progress: Progress) -> Cases:
 def learn_case(recipe: ClassifierRecipe, cases: Cases, draw: int, *, seed: int) -> Outcome:
     """``recipe`` learnt in trial number ``draw`` (from 0), quantized, and judged by the door's interpreter.
 
-    Raises :class:`~device.errors.DataError` when learning ran away to numbers that are none.
+    Raises :class:`LearningRanAwayError` where learning ended in numbers that are none.
     """
     import keras
 
@@ -96,8 +100,8 @@ def learn_case(recipe: ClassifierRecipe, cases: Cases, draw: int, *, seed: int) 
     started = time.monotonic()
     network = learn_classifier(recipe.classifier, features[learnt], made.allowed[learnt], seed=seed)
     if not all(np.isfinite(each).all() for each in network.get_weights()):
-        raise DataError("learning ran away", received="weights that are not finite",
-                        next_step="lower the learning rate")  # fmt: skip
+        raise LearningRanAwayError("learning ran away", received="weights that are not finite",
+                                   next_step="lower the learning rate")  # fmt: skip
     some = np.random.default_rng(seed).permutation(learnt)[:CALIBRATION_CLIPS]
     model = quantize(network, features[some])
     minutes = (time.monotonic() - started) / 60.0

@@ -5,13 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from device.errors import DataError
 from device.sound.logmel import FrontendSpec
 from device.sound.pcm import CLIP_SAMPLES, Clip
 from training.benchmark.pack import Pack
 from training.classifier import Classifier, ClassifierRecipe
 from training.clips import SpokenClip
-from training.study.cases import Cases, learn_case, scored, validation_eer
+from training.study.cases import Cases, LearningRanAwayError, learn_case, scored, validation_eer
 from training.study.runs import Trials
 
 SMALL = FrontendSpec(hop_samples=400, mel_bands=16)
@@ -79,5 +78,5 @@ def test_a_case_is_learnt_quantized_and_judged_the_same_way_for_the_same_seed() 
 def test_learning_that_runs_away_is_told_and_not_judged() -> None:
     pytest.importorskip("tensorflow")
     wild = Classifier(width=2, epochs=8, batch_size=2, learning_rate=10.0, weight_decay=1.0, optimiser="sgd")
-    with pytest.raises(DataError, match="ran away"):
+    with pytest.raises(LearningRanAwayError, match="ran away"):
         learn_case(ClassifierRecipe(classifier=wild, frontend=SMALL), cases(draws=1), 0, seed=1)

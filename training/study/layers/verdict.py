@@ -109,8 +109,8 @@ def _freezing(
         for name in (RESET_MEASURED, DRAWN_MEASURED)
     )
     yield (
-        f"The start stays in a network: on average over the layers, one at its own start leaves an EER of {own:.1%}, "
-        f"one drawn anew {other:.1%} (norms measured in both)."
+        f"Random is not random: on average over the layers, one at its own start leaves an EER of {own:.1%}, one drawn "
+        f"anew {other:.1%} (norms measured in both)."
     )
 
 

@@ -1,0 +1,121 @@
+"""What chance does, as a table in the terminal and as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from training.report_page import table as html_table
+from training.study.chance import Interval, Spread
+from training.study.strips import Row, strips
+from training.study.study_page import document, figure
+
+NAMES = {
+    "closed_set_f1": "closed-set F1",
+    "eer": "EER",
+    "frr_where_far_is_1pct": "FRR at FAR 1 %",
+    "far_reached": "FAR at its own 1 %",
+    "frr": "FRR at its own 1 %",
+    "visit_eer": "visit: EER",
+    "visit_frr_where_far_is_1pct": "visit: FRR at FAR 1 %",
+    "validation_eer": "validation EER",
+}
+HEAD = ("", "mean", "deviation: seeds", "households", "seeds' part of variance", "mean in these households",
+        "in other households", "two recipes differ from")  # fmt: skip
+CAPTION = "Residents on another day against strangers nobody learnt from, single clips, int8."
+MANY = (1, 2, 3, 5, 10, 20, 50)
+
+
+def table(figures: Mapping[str, Spread]) -> str:
+    """One line a figure, and how large a difference must be."""
+    return "\n".join(_lines(figures))
+
+
+def _lines(figures: Mapping[str, Spread]) -> Iterator[str]:
+    widths = (22, 7, 17, 11, 24, 25, 20, 24)
+    yield " ".join(f"{said:>{wide}s}" if place else f"{said:{wide}s}" for place, (said, wide) in enumerate(
+        zip(HEAD, widths, strict=True)))  # fmt: skip
+    for row in _rows(figures):
+        yield " ".join(f"{said:>{wide}s}" if place else f"{said:{wide}s}" for place, (said, wide) in enumerate(
+            zip(row, widths, strict=True)))  # fmt: skip
+    yield lead(figures)
+
+
+def lead(figures: Mapping[str, Spread]) -> str:
+    """The finding in a few sentences, from the figures."""
+    eer = figures["eer"]
+    moved = f"{_points(eer.seed_deviation)} between seeds in one household"
+    if eer.draws > 1:
+        more = "Seeds" if eer.seed_deviation > eer.draw_deviation else "Households"
+        moved = (
+            f"{more} matter more: an EER deviates by {moved} and by {_points(eer.draw_deviation)} between households"
+        )
+    else:
+        moved = f"An EER deviates by {moved}"
+    return (
+        f"{moved}. With {eer.seeds} seeds in each of {eer.draws} households two recipes differ by more than chance "
+        f"when their mean EERs are {_points(eer.told_apart(eer.seeds))} apart; a true difference is found four times "
+        f"of five from {_points(eer.found(eer.seeds))} on."
+    )
+
+
+def page(name: str, figures: Mapping[str, Spread], eer: Sequence[Sequence[float]], command: str) -> str:
+    """The whole page, self-contained HTML; ``eer`` by household and seed, ``command`` what made it."""
+    values = [value for row in eer for value in row]
+    picture = strips(
+        [Row(f"household {number}", (tuple(row),)) for number, row in enumerate(eer, start=1)],
+        legend=("EER of one seed; the stroke is their mean",),
+        label="EER of every seed in every household", low=min(values), high=max(values),
+    )  # fmt: skip
+    few = figures["eer"]
+    parts = [
+        "<style>.narrow { max-width: 38rem; }</style>",
+        f"<div class=narrow>{figure(picture, CAPTION)}</div>",
+        html_table(HEAD, _rows(figures)),
+        "<h2>How many seeds a comparison needs</h2>",
+        f"<p>Two recipes in the same {few.draws} households, with so many seeds each: how far apart their means must "
+        "be to be called more than chance at 95 %, and in brackets how large a true difference must be to be found "
+        "four times of five. The deviation between seeds is the one measured here.</p>",
+        html_table(("seeds", "EER", "FRR at FAR 1 %", "visit: EER"), [_needed(count, figures) for count in MANY]),
+        "<h2>How to read this</h2><p>A seed decides first weights, the order of clips, dropout and noise while "
+        "learning; who lives in the household and which clips are learnt stays the same. <b>Deviation: seeds</b> is "
+        "between seeds in one household; <b>households</b> is between households, with the seeds' part taken out. "
+        "Intervals are 95 %, by Student's t: <b>in these households</b> for seeds drawn anew, <b>in other "
+        "households</b> for households drawn anew as well. These share people with each other, since a pack has only "
+        "so many who were recorded twice, so that the last is a lower bound. <b>Two recipes differ from</b> this "
+        "much on, when both are learnt with as many seeds in the same households. Whether the difference is the same "
+        "in other households is another question, which a study of one recipe cannot answer.</p>",
+    ]
+    return document(f"What chance does to {name}", lead(figures), command, parts)
+
+
+def _rows(figures: Mapping[str, Spread]) -> list[list[str]]:
+    return [
+        [
+            NAMES[name],
+            f"{each.mean:.1%}",
+            _points(each.seed_deviation),
+            _points(each.draw_deviation) if each.draws > 1 else "-",
+            f"{each.seeds_share:.0%}" if each.draws > 1 else "-",
+            _between(each.these_households),
+            _between(each.other_households),
+            _points(each.told_apart(each.seeds)),
+        ]
+        for name, each in figures.items()
+    ]
+
+
+def _needed(count: int, figures: Mapping[str, Spread]) -> list[str]:
+    cells = [str(count)]
+    for name in ("eer", "frr_where_far_is_1pct", "visit_eer"):
+        each = figures[name]
+        cells.append(f"{_points(each.told_apart(count))} ({100 * each.found(count):.1f})")
+    return cells
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.1f} points"
+
+
+def _between(interval: Interval | None) -> str:
+    # The interval knows nothing of the ends of a rate.
+    return "-" if interval is None else f"{max(interval.low, 0.0):.1%} to {min(interval.high, 1.0):.1%}"

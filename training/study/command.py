@@ -9,6 +9,7 @@ from training.study.grid import add_parser as add_grid
 from training.study.layers.command import add_parser as add_layers
 from training.study.plan_command import add_parser as add_plan
 from training.study.seeds import add_parser as add_seeds
+from training.study.spectrogram.command import add_parser as add_spectrogram
 from training.study.uncertainty.command import add_parser as add_uncertainty
 
 
@@ -23,3 +24,4 @@ def add_parser(commands: Any) -> None:
     add_layers(studies)
     add_uncertainty(studies)
     add_compare(studies)
+    add_spectrogram(studies)

@@ -62,6 +62,8 @@ def uncertainty(arguments: argparse.Namespace, progress: Progress) -> dict[str, 
         told = _told(pack, trials[:count], logits, sounds, arguments)
         if arguments.json:
             write_text(arguments.json, json.dumps(told, indent=1, allow_nan=False))
+        if arguments.page:
+            write_text(arguments.page, page(told))
         progress("draws", count, len(trials))
     return told
 
@@ -114,7 +116,7 @@ def add_parser(studies: Any) -> argparse.ArgumentParser:
     parser.add_argument("--without-product", action="store_true", help="do not ask the door's own network")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where answers are kept (default: runs)")
     parser.add_argument("--json", type=Path, default=None, help="write everything here, after every draw")
-    parser.add_argument("--page", type=Path, default=None, help="write the page here")
+    parser.add_argument("--page", type=Path, default=None, help="write the page here, after every draw")
     parser.set_defaults(action=_command)
     return parser
 
@@ -125,8 +127,6 @@ def _command(arguments: argparse.Namespace) -> int:
     with Bars() as bars:
         told = uncertainty(arguments, bars)
     print(table(told))
-    if arguments.page:
-        write_text(arguments.page, page(told))
     return 0
 
 

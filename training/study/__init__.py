@@ -4,8 +4,8 @@ Of the project's own network: ``plan`` the file that names the runs, ``runs`` ea
 more data would bring, ``plan_command`` their command; ``layers`` which of its layers matter.
 
 Of the classifiers that course projects train (:mod:`training.classifier`): ``trials`` the people each is learnt from
-and judged on, ``cases`` one recipe learnt and judged there with one seed; ``ledger`` many such cases, killed and gone on
-with, ``chance`` what seeds and households do to their figures, ``seeds`` that of one recipe, ``grid`` what each setting
+and judged on, ``cases`` one recipe learnt and judged there with one seed; ``ledger`` many such cases, killed and gone
+on with, ``chance`` what seeds and households do to their figures, ``seeds`` that of one recipe, ``grid`` what each setting
 is worth (``grid_plan``, ``grid_ranks``); ``uncertainty`` whether one knows when it does not know, ``spectrogram``
 bands, length of a clip, silence and pitch.
 

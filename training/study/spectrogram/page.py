@@ -133,9 +133,10 @@ def _pitch(people: Sequence[Mapping[str, Any]]) -> str:
     def draw(drawn: Any) -> None:
         axes = drawn.subplots()
         for number, sex in enumerate(sexes):
+            said = {"f": "women", "m": "men"}.get(sex, "not told")
             mine = [(rank, hz) for rank, row in enumerate(ranked) if row["sex"] == sex for hz in row["sessions_hz"]]
             axes.scatter([rank for rank, _ in mine], [hz for _, hz in mine], s=26, marker="oDs"[number % 3],
-                         color=HUES[number % len(HUES)], label={"f": "women", "m": "men"}.get(sex, "not told"), zorder=3)  # fmt: skip
+                         color=HUES[number % len(HUES)], label=said, zorder=3)  # fmt: skip
         for rank, row in enumerate(ranked):
             if len(row["sessions_hz"]) > 1:
                 axes.plot([rank, rank], [min(row["sessions_hz"]), max(row["sessions_hz"])], color=INK, linewidth=1.2,

@@ -6,8 +6,8 @@ more data would bring, ``plan_command`` their command; ``layers`` which of its l
 Of the classifiers that course projects train (:mod:`training.classifier`): ``trials`` the people each is learnt from
 and judged on, ``cases`` one recipe learnt and judged there with one seed; ``ledger`` many such cases, killed and gone
 on with, ``chance`` what seeds and households do to their figures, ``seeds`` that of one recipe, ``grid`` what each
-setting is worth (``grid_plan``, ``grid_ranks``); ``compare`` every network beside the ``baselines``; ``uncertainty`` whether one knows when it does not know,
-``spectrogram`` bands, length of a clip, silence and pitch.
+setting is worth (``grid_plan``, ``grid_ranks``); ``compare`` every network beside the ``baselines``; ``uncertainty``
+whether one knows when it does not know, ``spectrogram`` bands, length of a clip, silence and pitch.
 
 For all: ``paired`` differences between systems on the same draws, ``kept`` what was computed before, ``study_page``
 the frame of their pages, ``strips`` and ``pictures`` what is drawn.

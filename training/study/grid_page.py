@@ -9,7 +9,7 @@ from typing import Any
 from training.report_page import Markup
 from training.report_page import table as html_table
 from training.study.grid_plan import BASE, Grid, shown
-from training.study.grid_ranks import Compared, Ranked, agreement, beyond_noise, of_value
+from training.study.grid_ranks import COMPARED, Compared, Ranked, agreement, beyond_noise, of_value
 from training.study.seeds import VALIDATION
 from training.study.strips import Row, strips
 from training.study.study_page import document
@@ -20,11 +20,14 @@ COLUMNS = (
 )
 HEAD = ("", "validation EER", "less the base", "", "EER", "less the base", "", "FRR at FAR 1 %", "less the base", "",
         "closed-set F1")  # fmt: skip
+PAGE_HEAD = tuple(each for place, each in enumerate(HEAD) if each or place == 0)
 WIDTHS = (28, 15, 22, 7, 7, 22, 7, 15, 22, 7, 14)
 _STYLE = """
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(24rem, 1fr)); gap: 1rem; }
 .charts figure { margin: 0; } .charts h3 { margin: 0 0 .3rem; font-size: 1rem; }
-td small { color: var(--soft); } td.better { color: var(--in); } td.worse { color: var(--out); }
+td small { color: var(--soft); } .better { color: var(--in); } .worse { color: var(--out); }
+td.left { text-align: left; }
+th, td { padding: .3rem .5rem; }
 """
 
 
@@ -52,7 +55,7 @@ def _cells(row: Ranked) -> list[str]:
     if not row.means:
         return [row.name, f"ran away in {row.ran_away} of {row.runs} runs"]
     cells = [row.name]
-    for figure in (VALIDATION, "eer", "frr_where_far_is_1pct"):
+    for figure in COMPARED:
         cells.append(f"{row.means[figure]:.1%}")
         cells += ["", ""] if figure not in row.compared else _difference(row.compared[figure])
     return [*cells, f"{row.means['closed_set_f1']:.1%}"]
@@ -60,7 +63,12 @@ def _cells(row: Ranked) -> list[str]:
 
 def _difference(compared: Compared) -> list[str]:
     found = compared.less_base
-    return [f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]", mark(compared)]
+    return [f"{_points(found.mean)} [{_points(found.low)}, {_points(found.high)}]", mark(compared)]
+
+
+def _points(share: float) -> str:
+    # Adding 0 takes the sign from a zero.
+    return f"{round(100 * share, 1) + 0.0:+.1f}"
 
 
 def mark(compared: Compared) -> str:
@@ -70,15 +78,18 @@ def mark(compared: Compared) -> str:
 
 def lead(rows: Sequence[Ranked]) -> str:
     """The finding, from the figures."""
-    base = next(row for row in rows if row.name == BASE)
-    best = rows[0]
+    base, best = next(row for row in rows if row.name == BASE), rows[0]
     many, compared = beyond_noise(rows, VALIDATION)
     many_reported, _ = beyond_noise(rows, "eer")
+    ranking, reported = (
+        f"{best.means[figure]:.1%}{'' if best is base else f' (base {base.means[figure]:.1%})'}"
+        for figure in (VALIDATION, "eer")
+    )
+    name = f"{best.name[:1].upper()}{best.name[1:]}" if best is not base else "The base"
     said = (
-        f"{best.name[:1].upper()}{best.name[1:]} has the lowest validation EER, {best.means[VALIDATION]:.1%} (base "
-        f"{base.means[VALIDATION]:.1%}); on strangers and another day its EER is {best.means['eer']:.1%} (base "
-        f"{base.means['eer']:.1%}). Of {compared} cells {many} differ from the base by more than seeds do in what "
-        f"ranks and {many_reported} in the EER that is reported; {compared / 20:.1f} would by chance alone."
+        f"{name} has the lowest validation EER, {ranking}; on strangers and another day its EER is {reported}. Of "
+        f"{compared} cells {many} differ from the base by more than seeds do in what ranks and {many_reported} in the "
+        f"EER that is reported; {compared / 20:.1f} would by chance alone."
     )
     agree = agreement(rows)
     if agree is None:
@@ -91,7 +102,7 @@ def page(grid: Grid, rows: Sequence[Ranked], command: str) -> str:
     runs = rows[0].runs
     parts = [
         f"<style>{_STYLE}</style><p>{escape(COLUMNS)}</p>",
-        html_table(HEAD, [_marked(row) for row in rows]),
+        html_table(PAGE_HEAD, [_marked(row) for row in rows]),
         "<h2>Each setting</h2><div class=charts>",
         *(_chart(grid, rows, axis) for axis in grid.axes),
         "</div><h2>How to read this</h2>",
@@ -112,11 +123,22 @@ def page(grid: Grid, rows: Sequence[Ranked], command: str) -> str:
 
 
 def _marked(row: Ranked) -> list[str]:
-    """The cells of a row, its marks in the colours of residents (better) and strangers (worse)."""
-    cells = _cells(row)
+    """The cells of a row for the page: what is better in the colour of residents, worse in that of strangers."""
     if not row.means:
-        return [cells[0], Markup(f'<td colspan="{len(HEAD) - 1}">{escape(cells[1])}</td>')]
-    return [Markup(f"<td class={cell}>{cell}</td>") if cell in ("better", "worse") else cell for cell in cells]
+        return [row.name, Markup(f'<td class=left colspan="{len(PAGE_HEAD) - 1}">{escape(_cells(row)[1])}</td>')]
+    cells = [row.name]
+    for figure in COMPARED:
+        cells.append(f"{row.means[figure]:.1%}")
+        cells.append(Markup(_two_lines(row.compared[figure])) if figure in row.compared else "")
+    return [*cells, f"{row.means['closed_set_f1']:.1%}"]
+
+
+def _two_lines(compared: Compared) -> str:
+    found, said = compared.less_base, mark(compared)
+    return (
+        f"<td>{_points(found.mean)} <span class={said}>{said}</span><br>"
+        f"<small>{_points(found.low)} to {_points(found.high)}</small></td>"
+    )
 
 
 def _chart(grid: Grid, rows: Sequence[Ranked], axis: str) -> str:

@@ -1,6 +1,6 @@
 """A grid of settings about one classifier, as a TOML file::
 
-recipe = "networks/simple.toml"       # the base, beside this file
+recipe = "grid_base.toml"             # the base, beside this file
 full = false                          # true: every combination; false: one setting at a time
 [axes]
 learning_rate = [3e-4, 3e-3]          # values beside the base's own

@@ -19,8 +19,9 @@ NAMES = {
     "visit_frr_where_far_is_1pct": "visit: FRR at FAR 1 %",
     "validation_eer": "validation EER",
 }
-HEAD = ("", "mean", "deviation: seeds", "households", "seeds' part of variance", "mean in these households",
-        "in other households", "two recipes differ from")  # fmt: skip
+HEAD = ("", "mean", "± seeds", "± households", "seeds' share", "these households", "other households",
+        "told apart from")  # fmt: skip
+WIDTHS = (22, 7, 9, 13, 13, 23, 23, 16)
 CAPTION = "Residents on another day against strangers nobody learnt from, single clips, int8."
 MANY = (1, 2, 3, 5, 10, 20, 50)
 
@@ -31,12 +32,10 @@ def table(figures: Mapping[str, Spread]) -> str:
 
 
 def _lines(figures: Mapping[str, Spread]) -> Iterator[str]:
-    widths = (22, 7, 17, 11, 24, 25, 20, 24)
-    yield " ".join(f"{said:>{wide}s}" if place else f"{said:{wide}s}" for place, (said, wide) in enumerate(
-        zip(HEAD, widths, strict=True)))  # fmt: skip
-    for row in _rows(figures):
-        yield " ".join(f"{said:>{wide}s}" if place else f"{said:{wide}s}" for place, (said, wide) in enumerate(
-            zip(row, widths, strict=True)))  # fmt: skip
+    for cells in (HEAD, *_rows(figures)):
+        yield f"{cells[0]:{WIDTHS[0]}s}" + "".join(
+            f"{cell:>{wide}s}" for cell, wide in zip(cells[1:], WIDTHS[1:], strict=True)
+        )
     yield lead(figures)
 
 
@@ -68,7 +67,7 @@ def page(name: str, figures: Mapping[str, Spread], eer: Sequence[Sequence[float]
     )  # fmt: skip
     few = figures["eer"]
     parts = [
-        "<style>.narrow { max-width: 38rem; }</style>",
+        "<style>.narrow { max-width: 38rem; } th, td { padding: .3rem .6rem; }</style>",
         f"<div class=narrow>{figure(picture, CAPTION)}</div>",
         html_table(HEAD, _rows(figures)),
         "<h2>How many seeds a comparison needs</h2>",
@@ -77,13 +76,14 @@ def page(name: str, figures: Mapping[str, Spread], eer: Sequence[Sequence[float]
         "four times of five. The deviation between seeds is the one measured here.</p>",
         html_table(("seeds", "EER", "FRR at FAR 1 %", "visit: EER"), [_needed(count, figures) for count in MANY]),
         "<h2>How to read this</h2><p>A seed decides first weights, the order of clips, dropout and noise while "
-        "learning; who lives in the household and which clips are learnt stays the same. <b>Deviation: seeds</b> is "
-        "between seeds in one household; <b>households</b> is between households, with the seeds' part taken out. "
-        "Intervals are 95 %, by Student's t: <b>in these households</b> for seeds drawn anew, <b>in other "
-        "households</b> for households drawn anew as well. These share people with each other, since a pack has only "
-        "so many who were recorded twice, so that the last is a lower bound. <b>Two recipes differ from</b> this "
-        "much on, when both are learnt with as many seeds in the same households. Whether the difference is the same "
-        "in other households is another question, which a study of one recipe cannot answer.</p>",
+        "learning; who lives in the household and which clips are learnt stays the same. <b>± seeds</b> and <b>± "
+        "households</b> are standard deviations in points: between seeds in one household, and between households with "
+        "the seeds' part taken out; <b>seeds' share</b> is of the variance. Then intervals of the mean, 95 %, by "
+        "Student's t: for seeds drawn anew in <b>these households</b>, and for <b>other households</b>. Those share "
+        "people with each other, since a pack has only so many who were recorded twice, so that this one is rather too "
+        "narrow. <b>Told apart from</b> so many points on are two recipes learnt with as many seeds in the same "
+        "households. Whether a difference is the same in other households is another question, which one recipe cannot "
+        "answer.</p>",
     ]
     return document(f"What chance does to {name}", lead(figures), command, parts)
 
@@ -93,12 +93,12 @@ def _rows(figures: Mapping[str, Spread]) -> list[list[str]]:
         [
             NAMES[name],
             f"{each.mean:.1%}",
-            _points(each.seed_deviation),
-            _points(each.draw_deviation) if each.draws > 1 else "-",
+            f"{100 * each.seed_deviation:.1f}",
+            f"{100 * each.draw_deviation:.1f}" if each.draws > 1 else "-",
             f"{each.seeds_share:.0%}" if each.draws > 1 else "-",
             _between(each.these_households),
             _between(each.other_households),
-            _points(each.told_apart(each.seeds)),
+            f"{100 * each.told_apart(each.seeds):.1f}",
         ]
         for name, each in figures.items()
     ]

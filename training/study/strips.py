@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-ROW, TOP, LEFT, RIGHT, WIDTH = 34, 40, 120, 500, 520
+ROW, TOP, LEFT, RIGHT, WIDTH = 34, 40, 165, 500, 520
 STEPS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 MOST_TICKS = 7
 CSS = (("in", "var(--in)"), ("out", "var(--out)"))
@@ -51,7 +51,7 @@ def strips(rows: Sequence[Row], *, legend: Sequence[str], label: str, low: float
         )
         for number, values in enumerate(row.series):
             css, colour = CSS[number]
-            y = middle + (14 * number - 7 if len(row.series) > 1 else 0)
+            y = middle + (12 * number - 6 if len(row.series) > 1 else 0)
             mean = x(sum(values) / len(values))
             parts += [f'<circle class={css} cx="{x(each):.1f}" cy="{y}" r="4" opacity="0.45"/>' for each in values]
             parts.append(

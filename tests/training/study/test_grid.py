@@ -140,8 +140,8 @@ def test_the_page_has_a_picture_for_each_setting_and_marks_what_is_noise(tmp_pat
     made = page(grid, rows, "command <b>")
     assert made.count("<svg") == len(grid.axes) == 2
     assert "command &lt;b&gt;" in made
-    assert "<td class=better>better</td>" in made
-    assert "<td>noise</td>" in made
+    assert "<span class=better>better</span>" in made
+    assert "<span class=noise>noise</span>" in made
     assert ("over all the others" in made) is full
 
 

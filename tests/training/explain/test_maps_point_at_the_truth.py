@@ -1,5 +1,7 @@
 """Where the truth is known, every map finds it: a score that hears one patch alone, and one that hears nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -97,6 +99,13 @@ def test_deletion_does_not_believe_a_map_that_points_elsewhere() -> None:
     assert verdict.curve.area > chance.area
     assert not verdict.faithful
     assert not verdict.flat
+
+
+def test_a_flat_map_is_never_called_true_even_where_chance_favours_it(one_patch: Maps) -> None:
+    lucky = one_patch.verdicts["lime"]
+    assert lucky.faithful
+    assert not replace(lucky, flat=True).faithful
+    assert not replace(lucky, beaten=0.9).faithful
 
 
 def test_deletion_ends_where_nothing_is_left_whatever_the_order(one_patch: Maps) -> None:

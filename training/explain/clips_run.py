@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from device.errors import ConfigError
 from device.verdict.bundle import Bundle, load_bundle
 from device.verdict.scorer import Scorer
 from training.atomic import write_atomically, write_text
@@ -26,12 +27,14 @@ from training.tracking import JsonLines
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """With what clips are explained; ``recordings`` and ``weights`` may be missing, and the page says so."""
+    """With what clips are explained; ``recordings`` and ``weights`` may be missing, and the page says so;
+    ``resident``: whose score, None for the one each clip is most like."""
 
     bundle: Path
     weights: Weights | None
     recordings: Path | None
     number: int | None
+    resident: str | None
     masks: int
     seed: int
     runs: Path
@@ -82,7 +85,7 @@ def told_lines(told: dict[str, Any]) -> list[str]:
     deletion, limits = told["deletion"], told["thresholds"]
     lines = [
         f"{told['file']}: clip {told['clip']} of {len(told['clips'])}, {told['outcome'].replace('_', ' ')}; "
-        f"most like {told['resident']} {told['llr']:+.2f} (opens at {limits['open_llr']:+.2f})"
+        f"for {told['resident']} {told['llr']:+.2f} (opens at {limits['open_llr']:+.2f})"
     ]
     for each in told["strongest"]:
         lines.append(
@@ -101,6 +104,9 @@ def told_lines(told: dict[str, Any]) -> list[str]:
 
 def _prepare(asked: Asked, progress: Progress) -> _Ready:
     bundle = load_bundle(asked.bundle)
+    if asked.resident is not None and asked.resident not in bundle.residents:
+        raise ConfigError("nobody of this name lives here", where="--resident", received=asked.resident,
+                          allowed=", ".join(bundle.residents))  # fmt: skip
     network = None
     if asked.weights is not None:
         size = bundle.output.shape[0]
@@ -117,6 +123,7 @@ def _explain(path: Path, ready: _Ready, asked: Asked, folder: Path, command: str
     place = choose(heard, asked.number, where=str(path))
     explanation = explain_clip(
         heard[place], ready.bundle, ready.scorer,
+        resident=asked.resident,
         network=ready.network, masks=asked.masks, seed=asked.seed, progress=progress,
     )  # fmt: skip
     near = ready.near

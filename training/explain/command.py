@@ -16,7 +16,7 @@ MASKS = 2000
 FEWEST_MASKS = 10
 OUT = Path("reports/explain")
 # What belongs to one of the two; given with the other it is a mistake that should not pass in silence.
-CLIP_ONLY = ("recordings", "number", "masks")
+CLIP_ONLY = ("recordings", "number", "resident", "masks")
 NETWORK_ONLY = ("clip",)
 
 
@@ -49,6 +49,8 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
                       help="the household's recordings (allowed/, others/, ...), to find who sounds near")  # fmt: skip
     clip.add_argument("--number", type=int, default=None,
                       help="which clip of the recording, from 1 (default: the one that settled it)")  # fmt: skip
+    clip.add_argument("--resident", default=None,
+                      help="whose score is explained (default: of whom the clip sounds most like)")  # fmt: skip
     clip.add_argument("--masks", type=int, default=None, help=f"random masks for LIME (default: {MASKS})")
     network = parser.add_argument_group("a network")
     network.add_argument("--clip", type=Path, default=None, help="a recording whose first clip each layer is shown on")
@@ -83,6 +85,7 @@ def _clips(arguments: argparse.Namespace, paths: Sequence[Path]) -> int:
         weights=_weights(arguments),
         recordings=arguments.recordings,
         number=arguments.number,
+        resident=arguments.resident,
         masks=masks,
         seed=arguments.seed,
         runs=arguments.runs,

@@ -48,10 +48,10 @@ class Maps:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explanation:
-    """``best``: the resident whose score is explained; ``features`` float32 ``(frames, bands)``; ``decibels`` the same
-    without the bands' means taken away, to look at; ``embedding`` float32
-    ``(d,)``, the int8 network's; ``heard``: what mattered most, as sound, and ``heard_kept`` its
-    patches; ``passes``: how often the network ran."""
+    """``best``: the resident whose score is explained, who need not be the nearest; ``features`` float32 ``(frames,
+    bands)``; ``decibels`` the same without the bands' means taken away, to look at; ``embedding`` float32 ``(d,)``,
+    the int8 network's; ``heard``: what mattered most, as sound, and ``heard_kept`` its patches; ``passes``: how
+    often the network ran."""
 
     judged: Judged
     best: ResidentScore
@@ -94,13 +94,17 @@ def explain_clip(
     bundle: Bundle,
     scorer: Scorer,
     *,
+    resident: str | None = None,
     network: Any | None,
     masks: int,
     seed: int,
     progress: Progress,
 ) -> Explanation:
-    """Explain the best resident's score of one clip. ``network``: the Keras network for the gradients, or None."""
+    """Explain one score of a clip: ``resident``'s, or the best one's. ``network``: the Keras network for gradients, or
+    None."""
     best = judged.score.best
+    if resident is not None:
+        best = next(each for each in judged.score.residents if each.resident == resident)
     samples = judged.clip.samples
     features = LogMel(bundle.frontend)(samples)
     judge = Int8Judge(bundle, scorer, resident=best.resident, speech_share=judged.score.speech_share)
@@ -111,8 +115,8 @@ def explain_clip(
 
         cosine = agreement(network, features, judge.embed(features))
         mine = bundle.head.prototypes[bundle.head.owners == bundle.residents.index(best.resident)]
-        resident = Resident(mine, unit_length(mine.mean(axis=0)))
-        gradients = gradient_maps(network, features, resident)
+        voice = Resident(mine, unit_length(mine.mean(axis=0)))
+        gradients = gradient_maps(network, features, voice)
     maps = make_maps(judge, features, gradients=gradients, masks=masks, seed=seed, progress=progress, cosine=cosine)
     kept = most_important(maps.by_method["lime"], HEARD_SHARE)
     return Explanation(

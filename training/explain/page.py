@@ -78,11 +78,17 @@ def to_html(told: Told) -> str:
 
 def _lead(told: Told) -> str:
     judged, best = told.explanation.judged, told.explanation.best
+    nearest = judged.score.best
+    whose = (
+        f"whose voice it is most like ({best.llr:+.2f})"
+        if best.resident == nearest.resident
+        else f"as was asked ({best.llr:+.2f}); it is most like {escape(nearest.resident)} ({nearest.llr:+.2f})"
+    )
     many = f"Clip {told.place + 1} of {len(told.heard)}" if len(told.heard) > 1 else "The only clip"
     return (
         f"{SAID.get(judged.decision.outcome, 'The door waited')}: {escape(judged.decision.reason)}. "
         f"{many} of <b>{escape(told.name)}</b> is explained here: what in it speaks for "
-        f"<b>{escape(best.resident)}</b>, whose voice it is most like ({best.llr:+.2f})."
+        f"<b>{escape(best.resident)}</b>, {whose}."
     )
 
 

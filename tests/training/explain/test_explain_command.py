@@ -28,6 +28,7 @@ ANNA = ROOT / "device" / "simulated" / "evening" / "anna.wav"
         ([str(ANNA), "--masks", "5"], "10 or more"),
         ([str(ANNA), "--network", "lean"], "no --weights"),
         ([str(ANNA), "--number", "99"], "no such clip"),
+        ([str(ANNA), "--resident", "Nobody"], "allowed:  Anna, Bruno"),
         (["clip", str(ANNA), "--bundle", "nowhere"], "there is no bundle here"),
         (["nothing.wav", "--bundle", str(DEMO)], "no such file"),
     ],

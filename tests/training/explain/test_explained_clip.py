@@ -84,6 +84,16 @@ def test_occlusion_of_the_int8_network_is_true_of_it(told: dict[str, Any], bundl
     assert told["grid"]["seconds"][3] == pytest.approx((59 * 160 + 176) / 16_000, abs=1e-4)
 
 
+def test_the_score_of_another_resident_can_be_asked_for(bundle: Bundle, scorer: Scorer, tmp_path: Path) -> None:
+    words = ["explain", "clip", str(EVENING / VISIT), "--bundle", str(bundle.path), "--resident", "Clara", "--masks"]
+    assert main([*words, "20", "--number", "1", "--out", str(tmp_path)]) == 0
+    told = json.loads((tmp_path / "explain.json").read_text())
+    clara = next(each for each in hear(EVENING / VISIT, bundle, scorer)[0].score.residents if each.resident == "Clara")
+    assert (told["resident"], told["clip"]) == ("Clara", 1)
+    assert told["llr"] == told["deletion"]["whole"] == pytest.approx(clara.llr)
+    assert f"it is most like {RESIDENT}" in (tmp_path / "explain.html").read_text()
+
+
 def test_every_map_has_its_grid_and_every_method_its_area(told: dict[str, Any]) -> None:
     times, bands = len(told["grid"]["seconds"]) - 1, len(told["grid"]["hz"]) - 1
     assert set(told["maps"]) == {"occlusion", "lime"}

@@ -111,9 +111,13 @@ def test_frames_follow_from_the_length() -> None:
 def test_a_killed_study_learns_only_what_it_had_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     of = sounding()
     learnt: list[tuple[int, ...]] = []
+    batches: list[int] = []
 
-    def learn(_: object, features: np.ndarray, allowed: np.ndarray, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    def learn(
+        settings: Classifier, features: np.ndarray, allowed: np.ndarray, *, seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         learnt.append(features.shape[1:])
+        batches.append(settings.batch_size)
         return features[allowed].mean(axis=(0, 1)), features[~allowed].mean(axis=(0, 1))
 
     def ask(network: tuple[np.ndarray, np.ndarray], features: np.ndarray) -> np.ndarray:
@@ -135,6 +139,8 @@ def test_a_killed_study_learns_only_what_it_had_not(monkeypatch: pytest.MonkeyPa
     found = run(every)
     assert learnt == [(297, 8)] * 2 + [(197, 8)] * 2
     assert counts == [1, 1, 2]
+    # As many steps: of clips two thirds as long there are half as many again.
+    assert batches == [32, 32, 48, 48]
     rows = told_of(found, seed=1)
     assert "less" not in rows[0]
     assert set(rows[1]["less"]) == {"eer", "frr_where_far_is_1pct"}

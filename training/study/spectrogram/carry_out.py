@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,17 +88,18 @@ def _run(
     features: list[NDArray[np.float32]] = []
     figures, tried = [], []
     trials = trials_of(pieces, setting.seconds, households)
+    # As many steps over as much sound at every length: more of short clips would otherwise learn longer.
+    batch_size = max(2, round(recipe.classifier.batch_size * CLIP_SECONDS / setting.seconds))
+    classifier = replace(recipe.classifier, batch_size=batch_size)
     for count, made in enumerate(trials, start=1):
 
         def learn_and_ask(made: Trial = made, seed: int = households.seed + count) -> NDArray[np.float64]:
             if not features:
                 features.append(features_of(pieces, setting.frontend))
-            network = learn_classifier(
-                recipe.classifier, features[0][made.learnt], made.allowed[made.learnt], seed=seed
-            )
+            network = learn_classifier(classifier, features[0][made.learnt], made.allowed[made.learnt], seed=seed)
             return float_scores(network, features[0])
 
-        depends_on = [heard, setting.frontend.fingerprint(), asdict(recipe.classifier), made.learnt.tolist(),
+        depends_on = [heard, setting.frontend.fingerprint(), asdict(classifier), made.learnt.tolist(),
                       households.seed + count]  # fmt: skip
         scores = kept(runs / "study", "spectrogram", depends_on, learn_and_ask)
         figures.append(judge(pieces.pack, made, scores))

@@ -25,7 +25,7 @@ from training.study.spectrogram.pitch import alone, people, pitch_hz, speaker_sh
 from training.study.spectrogram.settings import settings
 from training.study.spectrogram.told import table
 
-RECIPE = Path("training/recipes/networks/simple.toml")
+RECIPE = Path("training/recipes/studies.toml")
 COMMAND = "python -m training study spectrogram"
 SEXES = {"f": "women", "m": "men"}
 

@@ -57,8 +57,8 @@ def _differences(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _tables(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    head = ["", "EER", "FRR at FAR 1 %", "EER of a visit", "FRR of a visit", "closed-set F1", "against",
-            "EER less that", "FRR less that", "clips"]  # fmt: skip
+    head = ["", "EER", "less", "against", "FRR at FAR 1 %", "less", "EER of a visit", "FRR of a visit",
+            "closed-set F1", "clips"]  # fmt: skip
     parts = []
     for axis, title in _AXES.items():
         shown = [row for row in rows if row["axis"] == axis]
@@ -73,13 +73,13 @@ def _row(row: Mapping[str, Any]) -> list[str]:
     return [
         row["name"],
         f"{figures['eer']:.2%}",
+        points(less.get("eer")),
+        row["against"],
         f"{figures['frr_where_far_is_1pct']:.1%}",
+        points(less.get("frr_where_far_is_1pct")),
         f"{figures['visit_eer']:.2%}",
         f"{figures['visit_frr_where_far_is_1pct']:.1%}",
         f"{figures['closed_set_f1']:.3f}",
-        row["against"],
-        points(less.get("eer")),
-        points(less.get("frr_where_far_is_1pct")),
         str(row["clips"]),
     ]
 
@@ -154,14 +154,15 @@ def _pitch(people: Sequence[Mapping[str, Any]]) -> str:
 
 _HOW = (
     "<p>Every setting is learnt anew in every household and judged on residents on another day and on strangers the "
-    "network never met, by the float network. EER, FRR and their differences are of single clips; a visit is the mean "
-    "of up to three. FRR is told where the judged strangers' own FAR is 1 %. The closed-set F1 is what course projects "
+    "network never met, by the float network. EER, FRR and what they are less than those of the setting in "
+    "<i>against</i> (points, with 95 % intervals) are of single clips; a visit is the mean of up to three. "
+    "FRR is told where the judged strangers' own FAR is 1 %. The closed-set F1 is what course projects "
     "report: other clips of the same people on the same day. The network has the same layers for every picture, so "
     "with more bands each of its convolutions spans fewer Hz.</p>"
     "<p>Lengths: what the door cut is joined, day by day, and cut again; residents are enrolled on the same seconds of "
-    "speech, so a shorter clip means more of them, and its visit of three clips is shorter too. Blind cutting takes "
-    "the recordings as they are: read speech with short pauses, in which there is little silence to remove. An evening "
-    "at a door has far more.</p>"
+    "speech, so a shorter clip means more of them, learnt in larger batches, and its visit of three clips is shorter "
+    "too. Blind cutting takes the recordings as they are: read speech with short pauses, in which there is little "
+    "silence to remove. An evening at a door has far more.</p>"
 )
 _HOW_BANDS = (
     "<p>The front-end subtracts each band's mean over the clip. Above is what that mean holds: sessions' mean levels, "

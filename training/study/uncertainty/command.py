@@ -27,7 +27,7 @@ from training.study.uncertainty.product import product_answers
 from training.study.uncertainty.summary import comparisons, groups, telling
 from training.study.uncertainty.told import table
 
-RECIPE = Path("training/recipes/networks/simple.toml")
+RECIPE = Path("training/recipes/studies.toml")
 COMMAND = "python -m training study uncertainty"
 
 

@@ -13,11 +13,11 @@ from training.study.uncertainty.measures import MEASURES
 from training.study.uncertainty.product import SEVERAL
 
 WORDS = {
-    "entropy": "entropy of the mean answer",
-    "expected": "mean entropy of the answers",
+    "entropy": "predictive entropy",
+    "expected": "expected entropy",
     "mutual": "mutual information",
-    "variance": "variance of the probabilities",
-    "spread": "spread of the logits",
+    "variance": "variance",
+    "spread": "logits' spread",
 }
 
 
@@ -69,18 +69,18 @@ def _bands_picture(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _bands_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    head = ["", "band in", "FAR, own threshold", "FRR, own threshold", "EER", "FAR at equal FRR", "less single network",
-            "less no band", "FAR at FRR 10 %", "FAR at FRR 20 %"]  # fmt: skip
+    head = ["", "FAR at equal FRR", "less single network", "less no band", "band in", "EER", "FAR, own threshold",
+            "FRR, own threshold", "FAR at FRR 10 %", "FAR at FRR 20 %"]  # fmt: skip
     return table(head, [
         [
             f"{row['method']}, {row['band']}",
-            "" if row["band"] == NO_BAND_NAME else f"{row['chosen']} of {row['draws']}",
-            f"{row['far']:.2%}",
-            f"{row['frr']:.1%}",
-            f"{row['eer']:.2%}",
             f"{row['far_at_equal_frr']:.2%}",
             points(row.get("less_plain")),
             points(row.get("less_no_band")),
+            "" if row["band"] == NO_BAND_NAME else f"{row['chosen']} of {row['draws']}",
+            f"{row['eer']:.2%}",
+            f"{row['far']:.2%}",
+            f"{row['frr']:.1%}",
             f"{row['far_at_frr_10%']:.2%}",
             f"{row['far_at_frr_20%']:.2%}",
         ]
@@ -115,7 +115,7 @@ def _groups_tables(groups: Mapping[str, Any]) -> list[str]:
             for name, each in by_group.items()
         ]
         parts.append(f"<h3>{method}</h3>")
-        parts.append(table(["", *WORDS.values(), "admitted", "clips a draw"], rows))
+        parts.append(table(["", *WORDS.values(), "admitted", "clips"], rows))
     return parts
 
 
@@ -130,10 +130,11 @@ def _outsiders_note(groups: Mapping[str, Any]) -> str:
         if not there
     ]
     note = (
-        "<p>Entropies and mutual information are in bits; <i>admitted</i> is the share of single clips at the "
-        "threshold that the choosing strangers give for a FAR of 1 %. Noise is the pack's own, cut into 3 s without "
-        "asking whether it is speech: at a door the detector drops most of it first. Speech in other languages may "
-        "come from rows that a pack keeps for training: these classifiers learn from the trial's clips alone, so "
+        "<p>Means over the clips and the draws. The predictive entropy is that of the mean answer; it is the expected "
+        "entropy of each answer and the mutual information, all in bits. <i>Admitted</i> is the share of single clips "
+        "at the threshold that the choosing strangers give for a FAR of 1 %. Noise is the pack's own, cut into 3 s "
+        "without asking whether it is speech: at a door the detector drops most of it first. Speech in other languages "
+        "may come from rows that a pack keeps for training: these classifiers learn from the trial's clips alone, so "
         "nobody of them was met. The door's own network is asked of the pack's speech only, since it may have met "
         "those rows.</p>"
     )

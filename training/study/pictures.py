@@ -30,18 +30,19 @@ def ranges(rows: Sequence[tuple[str, Sequence[Range]]], *, legend: Sequence[str]
     for place, word in enumerate(legend):
         css = ("in", "out")[place]
         parts.append(
-            f'<circle class={css} cx="{LEFT + 290 * place}" cy="14" r="6"/>'
-            f'<text x="{LEFT + 290 * place + 12}" y="19" font-size="14">{escape(word)}</text>'
+            f'<circle class={css} cx="{LEFT}" cy="{14 + 22 * place}" r="6"/>'
+            f'<text x="{LEFT + 12}" y="{19 + 22 * place}" font-size="14">{escape(word)}</text>'
         )
-    bottom = 40 + ROW_HEIGHT * len(rows)
+    top = 22 * len(legend) + 18
+    bottom = top + ROW_HEIGHT * len(rows)
     for tick in range(0, 101, 20):
         at = x(tick / 100)
         parts.append(
-            f'<line x1="{at:.1f}" x2="{at:.1f}" y1="32" y2="{bottom}" stroke="currentColor" opacity="0.15"/>'
+            f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{top - 8}" y2="{bottom}" stroke="currentColor" opacity="0.15"/>'
             f'<text x="{at:.1f}" y="{bottom + 18}" font-size="13" text-anchor="middle">{tick} %</text>'
         )
     for row, (name, figures) in enumerate(rows):
-        y = 52 + ROW_HEIGHT * row
+        y = top + 12 + ROW_HEIGHT * row
         parts.append(f'<text x="{LEFT - 12}" y="{y + 5}" font-size="14" text-anchor="end">{escape(name)}</text>')
         for place, figure in enumerate(figures):
             css, colour = (("in", "var(--in)"), ("out", "var(--out)"))[place]

@@ -116,5 +116,5 @@ def test_the_page_tells_the_figure_that_misleads_beside_the_one_that_counts(
     assert "refuses 10%" in lead(told)
     html = page(told, "python -m training study compare --pack <PACK>")
     assert "&lt;PACK&gt;" in html
-    assert html.count("<tr>") == 1 + len(told["systems"])
+    assert html.count("<tr>") == 2 * (1 + len(told["systems"]))
     assert len(table(told).splitlines()) == 1 + len(told["systems"])

@@ -119,6 +119,9 @@ def test_every_method_is_compared_with_the_single_network_on_the_same_people() -
     mean = rows["ensemble of 5", NO_BAND_NAME]
     assert mean["less_plain"]["mean"] < 0.0
     assert "less_no_band" not in mean
+    banded = [row for row in rows.values() if row["band"] != NO_BAND_NAME]
+    assert banded
+    assert all(row["in_hindsight"] <= row["far_at_equal_frr"] + 1e-12 for row in banded)
     assert {band for method, band in rows if method == "plain"} == {NO_BAND_NAME}
     assert SHUFFLED in {band for _, band in rows}
     assert all(row["draws"] == 2 for row in rows.values())

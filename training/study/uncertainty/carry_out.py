@@ -18,7 +18,7 @@ from training.benchmark.pack import Pack
 from training.classifier import ClassifierRecipe, float_scores, learn_classifier
 from training.corpus.index import Progress
 from training.study.kept import kept
-from training.study.paired import Tried
+from training.study.paired import Tried, far_at_frr
 from training.study.trials import TARGET_FAR, Trial
 from training.study.uncertainty.band import DEDUCTION, LIMIT, NO_BAND, Band, Heard, applied, choose, threshold
 from training.study.uncertainty.measures import Answers, together
@@ -91,14 +91,34 @@ def answers_in(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Banded:
+    """What a band had before it: scores and uncertainty of the judged residents' and strangers' clips."""
+
+    band: Band
+    residents: Heard
+    strangers: Heard
+
+    def in_hindsight(self, frr: float, chosen: float) -> float:
+        """The lowest FAR at ``frr`` that any number of the band, the ``chosen`` one or none gives these very clips: no
+        door could have chosen it."""
+        found = []
+        for number in (NO_BAND, chosen, *self.band.numbers(self.residents.uncertainty)):
+            inside, outside = (applied(self.band, side, number) for side in (self.residents, self.strangers))
+            found.append(far_at_frr(inside, outside, frr))
+        return min(found)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """One method with one band in one draw: ``tried`` scores with the band, the ``number`` chosen (NaN: none), and what
-    came out at the threshold that the choosing strangers gave for a FAR of 1 %."""
+    """One method with one band in one draw: ``tried`` scores with the band, the ``number`` chosen (NaN: none), what
+    came out at the threshold that the choosing strangers gave for a FAR of 1 %, and what the ``band`` had to work on
+    (None without one)."""
 
     tried: Tried
     number: float
     far: float
     frr: float
+    band: Banded | None
 
 
 def outcomes(
@@ -106,7 +126,7 @@ def outcomes(
 ) -> Iterator[tuple[str, Outcome]]:
     """``(band, outcome)`` of one method: without a band first, then each band and the control. A single answer
     disagrees with nothing and has no band."""
-    yield NO_BAND_NAME, _judged(pack, made, answers.score, NO_BAND)
+    yield NO_BAND_NAME, _judged(pack, made, answers.score, NO_BAND, None)
     if several:
         for name, (band, measure) in BANDS.items():
             yield name, _with_band(pack, made, answers.score, getattr(answers, measure), band)
@@ -117,13 +137,14 @@ def _with_band(pack: Pack, made: Trial, scores: Scores, uncertainty: Scores, ban
     held_back = made.seen[made.allowed[made.seen]]
     residents, strangers = (Heard(scores[rows], uncertainty[rows]) for rows in (held_back, made.choosing))
     number = choose(band, residents, strangers, target_far=TARGET_FAR)
-    return _judged(pack, made, applied(band, Heard(scores, uncertainty), number), number)
+    banded = Banded(band, *(Heard(scores[rows], uncertainty[rows]) for rows in (made.tried, made.judging)))
+    return _judged(pack, made, applied(band, Heard(scores, uncertainty), number), number, banded)
 
 
-def _judged(pack: Pack, made: Trial, scores: Scores, number: float) -> Outcome:
+def _judged(pack: Pack, made: Trial, scores: Scores, number: float, banded: Banded | None) -> Outcome:
     tried = tried_of(pack, made, scores)
     limit = threshold(scores[made.choosing], TARGET_FAR)
-    return Outcome(tried, number, float(np.mean(tried.outside >= limit)), float(np.mean(tried.inside < limit)))
+    return Outcome(tried, number, float(np.mean(tried.outside >= limit)), float(np.mean(tried.inside < limit)), banded)
 
 
 def tried_of(pack: Pack, made: Trial, scores: Scores) -> Tried:

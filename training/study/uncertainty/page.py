@@ -69,14 +69,15 @@ def _bands_picture(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _bands_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    head = ["", "FAR at equal FRR", "less single network", "less no band", "band in", "EER", "FAR, own threshold",
-            "FRR, own threshold", "FAR at FRR 10 %", "FAR at FRR 20 %"]  # fmt: skip
+    head = ["", "FAR at equal FRR", "less single network", "less no band", "in hindsight", "band in", "EER",
+            "FAR, own threshold", "FRR, own threshold", "FAR at FRR 10 %", "FAR at FRR 20 %"]  # fmt: skip
     return table(head, [
         [
             f"{row['method']}, {row['band']}",
             f"{row['far_at_equal_frr']:.2%}",
             points(row.get("less_plain")),
             points(row.get("less_no_band")),
+            f"{row['in_hindsight']:.2%}" if "in_hindsight" in row else "",
             "" if row["band"] == NO_BAND_NAME else f"{row['chosen']} of {row['draws']}",
             f"{row['eer']:.2%}",
             f"{row['far']:.2%}",
@@ -156,7 +157,9 @@ _HOW_BANDS = (
     "for a FAR of 1 %. Every band's number (the limit, or how many times the spread is taken off) is chosen on the "
     "same strangers and on residents' held-back clips of the day they were learnt, and only where it beats no band "
     "there; <i>band in</i> says in how many draws it did. The judged people chose nothing. <i>Dealt at random</i> is "
-    "the control: the same limits with each clip's uncertainty exchanged for another's.</p>"
+    "the control: the same limits with each clip's uncertainty exchanged for another's. <i>In hindsight</i> is the "
+    "FAR at equal FRR with the number that suits the judged clips best: no door could have chosen it, and chance alone "
+    "makes it look better than none, as the control shows.</p>"
     "<p>A limit on the entropy of the mean answer can add nothing to the mean answer: the entropy of a yes-or-no "
     "answer follows from its probability, so the limit is one more threshold on the same score.</p>"
     "<p>Dropout here leaves units out before the last layer only, where the recipes have it; the answers differ less "

@@ -104,6 +104,7 @@ def comparisons(told: Told, *, seed: int) -> list[dict[str, Any]]:
             if outcomes is not single:
                 row["less_plain"] = _difference(single, outcomes, frrs, seed=seed)
             if band != NO_BAND_NAME:
+                row["in_hindsight"] = _hindsight(outcomes, frrs)
                 row["less_no_band"] = _difference(bands[NO_BAND_NAME], outcomes, frrs, seed=seed)
             rows.append(row)
     return rows
@@ -112,6 +113,11 @@ def comparisons(told: Told, *, seed: int) -> list[dict[str, Any]]:
 def _far(outcomes: Sequence[Outcome], frrs: Sequence[float]) -> float:
     pairs = zip(outcomes, frrs, strict=True)
     return _mean([far_at_frr(each.tried.inside, each.tried.outside, frr) for each, frr in pairs])
+
+
+def _hindsight(outcomes: Sequence[Outcome], frrs: Sequence[float]) -> float:
+    pairs = zip(outcomes, frrs, strict=True)
+    return _mean([each.band.in_hindsight(frr, each.number) for each, frr in pairs if each.band is not None])
 
 
 def _difference(

@@ -113,7 +113,11 @@ def add_parser(studies: Any) -> argparse.ArgumentParser:
     parser.add_argument("--enrol-seconds", type=float, default=60.0, help="enrolled of each resident (default: 60)")
     parser.add_argument("--seed", type=int, default=7, help="decides every draw and network (default: 7)")
     parser.add_argument("--model", type=Path, default=Path("models/backbone"), help="the door's own network")
-    parser.add_argument("--without-product", action="store_true", help="do not ask the door's own network")
+    parser.add_argument(
+        "--without-product",
+        action="store_true",
+        help="do not ask the door's own network, which needs about fifty people",
+    )
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where answers are kept (default: runs)")
     parser.add_argument("--json", type=Path, default=None, help="write everything here, after every draw")
     parser.add_argument("--page", type=Path, default=None, help="write the page here, after every draw")

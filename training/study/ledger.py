@@ -11,6 +11,7 @@ A run is ``key``, ``name``, ``draw``, ``seed`` and what :class:`~training.study.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -107,7 +108,7 @@ class Ledger:
 
 def recordings_of(pack: Path) -> str:
     """A digest of the pack's list of recordings. Raises :class:`DataError` where there is none."""
-    return digest([[str(row.path.relative_to(pack)), row.kind, row.speaker, row.session] for row in read_rows(pack)])
+    return digest([[os.path.relpath(row.path, pack), row.kind, row.speaker, row.session] for row in read_rows(pack)])
 
 
 def _seed(case: Case, trials: Trials) -> int:

@@ -72,7 +72,7 @@ def test_other_households_other_seeds_and_other_recordings_are_other_runs(tmp_pa
         carry_out(tmp_path, learner, cases(), trials=trials)
         assert len(learner.asked) == 4
     with (tmp_path / "manifest.csv").open("a") as file:
-        file.write("b.flac,speech,c,two,1\n")
+        file.write("/elsewhere/b.flac,speech,c,two,1\n")
     learner = MadeUp()
     carry_out(tmp_path, learner, cases())
     assert len(learner.asked) == 4

@@ -8,12 +8,13 @@ which side.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from device.errors import DataError
+from device.errors import DataError, RuntimeMissingError
 from device.sound.logmel import FrontendSpec, LogMel
 from device.sound.segmenter import SegmenterSpec
 from device.sound.vad import VadSpec
@@ -28,11 +29,12 @@ from training.study.trials import Figures, Scores, Trial, judge, trial
 
 # Enough for the range of every layer; more makes conversion slower and changes no figure.
 CALIBRATION_CLIPS = 200
+Array = NDArray[np.float32]
 TIMED_CLIPS = 50
 
 
 class LearningRanAwayError(DataError):
-    """The weights are no longer finite numbers: nothing was learnt that could be judged."""
+    """Weights that are no longer finite, or of sizes that int8 cannot hold: nothing was learnt that could be judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def read_cases(trials: Trials, *, progress: Progress) -> Cases:
 def learn_case(recipe: ClassifierRecipe, cases: Cases, draw: int, *, seed: int) -> Outcome:
     """``recipe`` learnt in trial number ``draw`` (from 0), quantized, and judged by the door's interpreter.
 
-    Raises :class:`LearningRanAwayError` where learning ended in numbers that are none.
+    Raises :class:`LearningRanAwayError` where what was learnt cannot be run.
     """
     import keras
 
@@ -105,12 +107,25 @@ def learn_case(recipe: ClassifierRecipe, cases: Cases, draw: int, *, seed: int) 
     some = np.random.default_rng(seed).permutation(learnt)[:CALIBRATION_CLIPS]
     model = quantize(network, features[some])
     minutes = (time.monotonic() - started) / 60.0
-    scores = scored(made, len(cases.pack.clips), lambda rows: int8_scores(model, features[rows]))
+    try:
+        scores = scored(made, len(cases.pack.clips), lambda rows: int8_scores(model, features[rows]))
+    except RuntimeMissingError as error:
+        # The same network with ordinary weights tells whether the weights are to blame, or this machine's runtime.
+        network.set_weights(_ordinary(network.get_weights(), seed=seed))
+        Interpreter(quantize(network, features[some]))
+        raise LearningRanAwayError("learning ran away", received="weights that the runtime cannot hold in int8",
+                                   next_step="lower the learning rate") from error  # fmt: skip
     core = next(each for each in network.layers if isinstance(each, keras.Model))
     return Outcome(
         judge(cases.pack, made, scores), validation_eer(made, scores), len(model), multiply_adds(core), minutes,
         clip_milliseconds(model, features),
     )  # fmt: skip
+
+
+def _ordinary(weights: Sequence[Array], *, seed: int) -> list[Array]:
+    """Small and positive, so that nothing is silent and no variance is below 0."""
+    rng = np.random.default_rng(seed)
+    return [rng.uniform(0.01, 0.1, each.shape).astype(np.float32) for each in weights]
 
 
 def clip_milliseconds(model: bytes, features: Features) -> float:

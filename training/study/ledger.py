@@ -5,7 +5,8 @@ that was changed is learnt anew, and one that was changed back is found again. T
 
     {"study": "grid", "runs": [of this study], "earlier": [of other recipes, draws or seeds], "result": {...}}
 
-A run is ``key``, ``name``, ``draw``, ``seed`` and what :class:`~training.study.cases.Outcome` holds, or ``ran_away``.
+A run is ``key``, ``name``, ``draw``, ``seed`` and what :class:`~training.study.cases.Outcome` holds; or ``ran_away``:
+why what was learnt could not be judged.
 """
 
 from __future__ import annotations
@@ -125,12 +126,12 @@ def _done(case: Case, seed: int, learn: Learner) -> dict[str, Any]:
     row = {"name": case.name, "draw": case.draw, "seed": seed}
     try:
         return {**row, **asdict(learn(case.recipe, case.draw, seed=seed))}
-    except LearningRanAwayError:
-        return {**row, "ran_away": True}
+    except LearningRanAwayError as error:
+        return {**row, "ran_away": str(error.received)}
 
 
 def _outcome(row: dict[str, Any], path: Path) -> Outcome | None:
-    if row.get("ran_away"):
+    if "ran_away" in row:
         return None
     try:
         values = {name: row[name] for name in Outcome.__dataclass_fields__}
@@ -144,11 +145,12 @@ def _read(path: Path, study: str) -> dict[str, dict[str, Any]]:
         return {}
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if content["study"] != study:
-            raise _foreign(path, f"a study of {content['study']}")
-        return {row["key"]: row for row in (*content["runs"], *content["earlier"])}
+        found, rows = content["study"], {row["key"]: row for row in (*content["runs"], *content["earlier"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _foreign(path, error) from error
+    if found != study:
+        raise _foreign(path, f"a study of {found}")
+    return rows
 
 
 def _foreign(path: Path, received: object) -> DataError:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from device.errors import RuntimeMissingError
 from device.sound.logmel import FrontendSpec
 from device.sound.pcm import CLIP_SAMPLES, Clip
 from training.benchmark.pack import Pack
@@ -78,5 +79,23 @@ def test_a_case_is_learnt_quantized_and_judged_the_same_way_for_the_same_seed() 
 def test_learning_that_runs_away_is_told_and_not_judged() -> None:
     pytest.importorskip("tensorflow")
     wild = Classifier(width=2, epochs=8, batch_size=2, learning_rate=10.0, weight_decay=1.0, optimiser="sgd")
-    with pytest.raises(LearningRanAwayError, match="ran away"):
+    with pytest.raises(LearningRanAwayError, match="not finite"):
         learn_case(ClassifierRecipe(classifier=wild, frontend=SMALL), cases(draws=1), 0, seed=1)
+
+
+@pytest.mark.parametrize("broken", ["weights", "runtime"])
+def test_weights_that_int8_cannot_hold_are_told_from_a_runtime_that_does_not_work(
+    monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    pytest.importorskip("tensorflow")
+
+    def refuse(*_: object) -> np.ndarray:
+        raise RuntimeMissingError("the runtime cannot run this model here")
+
+    monkeypatch.setattr("training.study.cases.int8_scores", refuse)
+    if broken == "runtime":
+        monkeypatch.setattr("training.study.cases.Interpreter", refuse)
+    recipe = ClassifierRecipe(classifier=Classifier(width=2, epochs=1), frontend=SMALL)
+    expected = LearningRanAwayError if broken == "weights" else RuntimeMissingError
+    with pytest.raises(expected):
+        learn_case(recipe, cases(draws=1), 0, seed=1)

@@ -38,6 +38,11 @@ class Bench:
         self._validation, self._examples, self._far = validation, examples, far
         self.drawn: Redraws = redraws(_tried(validation.speakers), draws=draws, rng=np.random.default_rng(seed))
 
+    @property
+    def own_trials(self) -> int:
+        """How many clips are tried against their own speaker."""
+        return sum(self._validation.speakers.count(name) - VALIDATION_ENROLLED for name in self.drawn.people)
+
     def plain(self) -> Rates:
         """The network as it was learnt."""
         return self._of(self._embedded())

@@ -15,8 +15,8 @@ COLUMNS = 4
 LEAST_RATE = 0.002
 RATE_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 PANELS = {
-    "at random": ("reset", "drawn"),
-    "shares of zeros": ("pruned",),
+    "reset, or drawn anew": ("reset", "drawn"),
+    "weights set to zero": ("pruned",),
     "bits a weight": ("quantised",),
 }
 
@@ -61,9 +61,10 @@ def total_chart(change: Mapping[str, float]) -> str:
 
 
 def treatments_chart(measured: Mapping[str, Mapping[str, Measured]], plain_eer: float, *, tolerance: float) -> str:
-    """The EER of each layer under each treatment, with its interval: one picture a kind of treatment."""
+    """The EER of each layer under each treatment, with the interval of what it costs; one picture a kind."""
     layers = list(measured)
-    lowest = max(0.8 * plain_eer, LEAST_RATE)
+    least = min(plain_eer, *(each.eer.value for row in measured.values() for each in row.values()))
+    lowest = max(0.8 * least, LEAST_RATE)
 
     def draw(figure: Any) -> None:
         every = figure.subplots(1, len(PANELS), sharey=True)
@@ -72,12 +73,11 @@ def treatments_chart(measured: Mapping[str, Mapping[str, Measured]], plain_eer: 
             for place, treatment in enumerate(shown):
                 for row, layer in enumerate(layers):
                     if treatment.name in measured[layer]:
-                        found = measured[layer][treatment.name].eer
+                        cost = measured[layer][treatment.name].eer_cost
+                        low, value, high = (max(plain_eer + each, lowest) for each in (cost.low, cost.value, cost.high))
                         y = row + 0.18 * (place - (len(shown) - 1) / 2)
-                        axes.plot(
-                            [max(found.low, lowest), found.high], [y, y], color=HUES[place], linewidth=1.5, alpha=0.5
-                        )
-                        axes.plot([max(found.value, lowest)], [y], color=HUES[place], marker="o", markersize=4)
+                        axes.plot([low, high], [y, y], color=HUES[place], linewidth=1.5, alpha=0.5)
+                        axes.plot([value], [y], color=HUES[place], marker="o", markersize=4)
                 axes.plot([], [], color=HUES[place], marker="o", linestyle="none", label=HEADINGS[treatment.name])
             axes.axvline(plain_eer, color=INK, linewidth=1.2)
             axes.axvline(plain_eer + tolerance, color=INK, linewidth=1.2, linestyle=":")
@@ -87,8 +87,11 @@ def treatments_chart(measured: Mapping[str, Mapping[str, Measured]], plain_eer: 
             axes.set_xticks(ticks, [f"{100 * each:g}" for each in ticks])
             axes.minorticks_off()
             axes.set_xlabel("EER, %")
-            axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False, title=title,
-                        fontsize=10, title_fontsize=11, columnspacing=0.8, handletextpad=0.1)  # fmt: skip
+            axes.set_title(title, fontsize=11, pad=34)
+            key = axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False, fontsize=10,
+                              columnspacing=0.8, handletextpad=0.0)  # fmt: skip
+            # Else the layout would make room for a long key, and the panels narrow.
+            key.set_in_layout(False)
         every[0].set_yticks(range(len(layers)), layers)
         every[0].invert_yaxis()
 

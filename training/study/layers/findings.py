@@ -15,12 +15,14 @@ from training.study.layers.verdict import Verdict
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Findings:
-    """``network``: its name and size; ``people``: the validation speakers tried; ``log``: the lines of ``layers.jsonl``
-    (empty for an older fit); ``change``: by layer, how far it ended from its start (empty where that is not known);
-    ``pack``: what :func:`training.study.layers.on_pack.on_pack` gives (empty without a pack)."""
+    """``network``: its name and size; ``people``: the validation speakers tried, in ``own_trials`` trials of their own
+    voices; ``log``: the lines of ``layers.jsonl`` (empty for an older fit); ``change``: by layer, how far it ended from
+    its start (empty where that is not known); ``pack``: what :func:`training.study.layers.on_pack.on_pack` gives (empty
+    without a pack)."""
 
     network: str
     people: Sequence[str]
+    own_trials: int
     far: float
     tolerance: float
     plain: Rates

@@ -16,7 +16,7 @@ from training.study.layers.verdict import NO, UNCLEAR, YES, answer
 _HUES = """
 :root { --h1: #1769aa; --h2: #c2410c; --h3: #15803d; --h4: #9333ea; }
 @media (prefers-color-scheme: dark) { :root { --h1: #6cb6f5; --h2: #fb923c; --h3: #4ade80; --h4: #c084fc; } }
-body { max-width: 76rem; } table { font-size: .85rem; } th, td { padding: .25rem .45rem; } td.no { color: var(--out); }
+body { max-width: 76rem; } table { font-size: .85rem; } th, td { padding: .25rem .4rem; } td.no { color: var(--out); }
 code { overflow-wrap: anywhere; } .key { display: inline-block; width: .8em; height: .8em; border-radius: 50%; }
 """
 
@@ -33,8 +33,9 @@ def page(found: Findings, *, command: str) -> str:
         _list(found.conclusions),
         "<h2>One layer at a time</h2>",
         f"<figure>{treatments_chart(found.measured, float(found.plain.eer[0]), tolerance=found.tolerance)}"
-        "<figcaption>Dots are the EER on the validation speakers, lines its 95 % interval (people drawn anew); the "
-        "upright line is the network as learnt, the dotted one what is tolerated. The scale is logarithmic."
+        "<figcaption>Dots are the EER on the validation speakers; lines the 95 % interval of how far it is from that "
+        "of the network as learnt (upright line), the same people drawn anew for both; dotted what is tolerated. The "
+        "scale is logarithmic."
         "</figcaption></figure>",
         table(*main_table(found.measured, found.verdicts, found.plain, show=partial(_cell, tolerance=found.tolerance))),
         f"<p class=soft>{escape(NOTE)} Coloured: surely more than tolerated; grey: the interval spans it.</p>",
@@ -78,10 +79,11 @@ def _how_to_read(found: Findings) -> str:
         "<h2>How to read this</h2><p>A conclusion needs the whole interval of what a treatment costs on one side of "
         f"{100 * found.tolerance:g} points of EER; the same people are drawn for both networks, so that only the "
         f"difference counts. {len(found.measured) - 1} layers are looked at: with 95 % intervals about one in forty is "
-        "on the wrong side by chance. Resetting a kernel leaves the batch norms behind it with means and variances of "
-        "something else; <i>norms measured</i> gives them their own. The other layers are not learnt again: "
-        "a network that learns around a frozen layer from the start should lose less. Few bits are a grid for each "
-        "output channel, with the scale of least squared error. <i>Packed</i> is what the weights need; the device's "
+        f"on the wrong side by chance. One of the {found.own_trials} trials of a person's own voice is "
+        f"{100 / found.own_trials:.2f} points. Resetting a kernel leaves the batch norms behind it with means and "
+        "variances of something else; <i>norms measured</i> gives them their own. The other layers are not learnt "
+        "again: a network that learns around a frozen layer should lose less. Few bits are a grid for each output "
+        "channel, with the scale of least squared error. <i>Packed</i> is what the weights need; the device's "
         "runtime keeps one byte a weight whatever it holds, so that only a compressed file gets smaller. "
         f"Start of the network: {escape(found.start_told)}.</p>"
     )

@@ -90,6 +90,7 @@ def study(
     found = Findings(
         network=f"{recipe.backbone.network}, width {recipe.backbone.width}",
         people=bench.drawn.people,
+        own_trials=bench.own_trials,
         far=far,
         tolerance=settings.tolerance,
         plain=plain,
@@ -152,6 +153,7 @@ def _summary(found: Findings) -> dict[str, Any]:
     return {
         "network": found.network,
         "people": len(found.people),
+        "own_trials": found.own_trials,
         "tolerance": found.tolerance,
         "plain": {"eer": float(found.plain.eer[0]), "frr": float(found.plain.frr[0]), "far": found.far},
         "start": found.start_told,

@@ -10,17 +10,19 @@ from training.study.layers.paired import Interval, Rates
 from training.study.layers.suggestion import SHIPPED, Outcome
 from training.study.layers.verdict import Verdict
 
-# As wide as its heading asks for.
+# Short, since there are many columns.
 HEADINGS = {
     "reset": "reset",
     "reset, norms measured": "reset*",
     "drawn": "drawn",
     "drawn, norms measured": "drawn*",
-    **{each.name: each.name for each in TREATMENTS if each.kind in ("pruned", "quantised")},
+    **{each.name: f"-{each.level:.0%}" for each in TREATMENTS if each.kind == "pruned"},
+    **{each.name: each.name for each in TREATMENTS if each.kind == "quantised"},
 }
 NOTE = (
     "EER on the validation speakers, one layer changed at a time. reset: to its start; drawn: anew, mean of several; "
-    "*: with the means and variances of the batch norms measured anew. freeze: may stay at its start."
+    "*: with the means and variances of the batch norms measured anew; -25%: so many weights set to zero. freeze: may "
+    "stay at its start; zeros, bits: the most and the fewest it surely tolerates."
 )
 
 

@@ -109,8 +109,8 @@ def _freezing(
         for name in (RESET_MEASURED, DRAWN_MEASURED)
     )
     yield (
-        f"Random is not random: on average over the layers, one at its own start leaves an EER of {own:.1%}, one drawn "
-        f"anew {other:.1%} (norms measured in both)."
+        f"The start stays in a network: on average over the layers, one at its own start leaves an EER of {own:.1%}, "
+        f"one drawn anew {other:.1%} (norms measured in both)."
     )
 
 
@@ -141,8 +141,7 @@ def _pruning(layers: Sequence[Verdict], together: Sequence[Verdict]) -> Iterator
         which = [each for each in some if each.share == share]
         yield f"Pruned to {share:.0%} zeros one at a time: {_named(which)} ({_part(which, layers)})."
     for each in together:
-        least = f"{each.share:.0%} zeros" if each.share else f"not surely even {SHARES[0]:.0%} zeros"
-        yield f"All layers at once tolerate {least}."
+        yield f"All layers at once {_most(each.share > 0, f'{each.share:.0%} zeros', f'{SHARES[0]:.0%} zeros')}."
 
 
 def _bits(layers: Sequence[Verdict], together: Sequence[Verdict]) -> Iterator[str]:
@@ -154,8 +153,11 @@ def _bits(layers: Sequence[Verdict], together: Sequence[Verdict]) -> Iterator[st
             f"{saved / 1000:.0f} kB less each of 8 bits."
         )
     for each in together:
-        least = f"{each.bits} bits" if each.bits else "not surely even 8 bits"
-        yield f"All layers at once tolerate {least}."
+        yield f"All layers at once {_most(each.bits > 0, f'{each.bits} bits', f'{MOST_BITS} bits')}."
+
+
+def _most(some: bool, reached: str, first: str) -> str:
+    return f"tolerate {reached}" if some else f"do not surely tolerate even {first}"
 
 
 def _named(which: Sequence[Verdict]) -> str:
@@ -167,4 +169,4 @@ def _named(which: Sequence[Verdict]) -> str:
 
 def _part(which: Sequence[Verdict], layers: Sequence[Verdict]) -> str:
     share = sum(each.weights for each in which) / sum(each.weights for each in layers)
-    return f"{share:.0%} of the weights"
+    return f"{share:.0%} of the weights" if share >= 0.01 else "under 1% of the weights"

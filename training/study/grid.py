@@ -33,6 +33,7 @@ def carry_out(
         for repeat in range(seeds)
         for cell in grid.cells
     ]
+    say(f"{len(grid.cells)} cells, {len(cases)} runs")
     runs = ledger.carry_out(cases, trials, learn, progress=progress, say=say)
     rows = rank(grid, runs)
     ledger.conclude(runs, trials, told(rows))

@@ -18,7 +18,7 @@ from training.classifier import ClassifierRecipe, read_classifier
 from training.corpus.index import Progress
 from training.progress import Bars
 from training.study.chance import Spread, spread_of
-from training.study.ledger import Case, Learner, Ledger, Run, on_pack
+from training.study.ledger import SEEDS_A_DRAW, Case, Learner, Ledger, Run, on_pack
 from training.study.runs import Trials
 from training.study.seeds_page import page, table
 from training.study.trials import FIGURES
@@ -109,7 +109,7 @@ def add_arguments(parser: argparse.ArgumentParser, *, study: str, seeds: int) ->
 
 def trials_of(arguments: argparse.Namespace, *, fewest_draws: int) -> Trials:
     """The households asked for. Raises :class:`~device.errors.ConfigError` for too few seeds or households."""
-    within("--seeds", arguments.seeds, 2, 1000)
+    within("--seeds", arguments.seeds, 2, SEEDS_A_DRAW)
     within("--draws", arguments.draws, fewest_draws, 1000)
     return Trials(arguments.pack, draws=arguments.draws, residents=arguments.residents,
                   enrol_seconds=arguments.enrol_seconds, seed=arguments.seed)  # fmt: skip

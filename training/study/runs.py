@@ -99,10 +99,14 @@ def recordings_of(recipe: Recipe, folder: Path, progress: Progress) -> tuple[Ind
 
 
 def _learn(recipe: Recipe, index: Index, parts: Split, folder: Path, progress: Progress) -> _Learnt:
+    import keras
+
     from training.fit import epochs_so_far
     from training.learn import learn
     from training.networks.cost import multiply_adds
 
+    # What the run before left in this process, some GB a run.
+    keras.backend.clear_session(free_memory=True)
     tracker = JsonLines(folder / "study.jsonl")
     stages = Stages(folder, tracker)
     learnt = learn(recipe, index, parts, stages, tracker, progress)

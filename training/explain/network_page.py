@@ -45,7 +45,8 @@ def _lead(anatomy: Anatomy, filtered: Sequence[tuple[Layer, Filters]]) -> str:
     count = sum(len(filters.dead) for _, filters in filtered)
     return (
         f"{escape(anatomy.source)}: {len(anatomy.layers)} {'layers' if anatomy.form == 'float' else 'operations'}, "
-        f"{anatomy.parameters:,} parameters, {anatomy.multiply_adds / 1e6:.1f} million multiply-adds for a clip. "
+        f"{anatomy.parameters:,} parameters, {anatomy.multiply_adds / 1e6:.1f} million multiply-adds "
+        "of convolutions and dense layers for a clip. "
         f"{dead} of {count} filters are dead: less than {DEAD_SHARE:.0%} of the median of their layer."
     )
 
@@ -69,21 +70,25 @@ def _summary(filtered: Sequence[tuple[Layer, Filters]]) -> str:
     if not filtered:
         return "<p>No layer of this network has filters that can be read.</p>"
     rows = []
+    counted = any(filters.silent is not None for _, filters in filtered)
     for layer, filters in filtered:
         low, middle, high = np.quantile(filters.norms, (0.0, 0.5, 1.0))
         silent = "" if filters.silent is None else str(filters.silent)
         rows.append([
             layer.name, _size(layer), str(len(filters.norms)), f"{low:.3g}", f"{middle:.3g}", f"{high:.3g}",
-            str(int(filters.dead.sum())), silent,
+            str(int(filters.dead.sum())), *([silent] if counted else []),
         ])  # fmt: skip
-    head = ["", "size", "filters", "shortest", "median length", "longest", "dead", "silent in the clip"]
+    head = ["", "size", "filters", "shortest", "median length", "longest", "dead", *(["silent"] if counted else [])]
+    silence = (
+        "<p class=soft><i>Silent</i> channels are 0 throughout the clip. They are counted where a ReLU is part of the "
+        "layer, as in an int8 network.</p>"
+    )
     folded = any(layer.folded for layer, _ in filtered)
     note = " The norm after a convolution is folded into it, as the int8 network has it." if folded else ""
     return (
         f"<h2>Filters of each layer</h2><figure>{_norms_plot(filtered)}<figcaption>How long the filters of each layer "
         f"are: a dot is a filter, the line the median.{note}</figcaption></figure>{table(head, rows)}"
-        "<p class=soft><i>Silent</i> channels are 0 throughout the clip. They are counted where a ReLU is part of the "
-        "layer, as in an int8 network.</p>"
+        f"{silence if counted else ''}"
     )
 
 

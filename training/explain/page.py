@@ -55,7 +55,7 @@ def to_html(told: Told) -> str:
     """The whole page: no scripts, nothing loaded from elsewhere, light and dark."""
     explanation, spec = told.explanation, told.bundle.frontend
     outcome = explanation.judged.decision.outcome
-    title = TITLES.get(outcome, "Why is it not sure?")
+    title = TITLES.get(outcome, "Why did it not open yet?")
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8>"
         '<meta name=viewport content="width=device-width, initial-scale=1">',
@@ -146,12 +146,21 @@ def _occlusion(explanation: Explanation, spec: FrontendSpec) -> str:
         said = "<b>The map is flat: no single patch of this clip changes the score.</b>"
     else:
         places = "; ".join(escape(each.sentence) for each in strongest(maps.occlusion.patches, maps.grid, spec))
-        said = f"Without them the score falls most: {places}."
+        said = f"The score falls most without {places}."
     return (
         f"<h2>What mattered</h2><p>{said}</p><figure>{occlusion_plot(maps.occlusion, maps.grid, spec)}<figcaption>"
         "Occlusion of the network that the door runs: how far the log-likelihood ratio falls when a patch is replaced "
         "by its bands' means. Blue spoke for the resident, orange against. Above: all bands of a moment; right: a band "
-        "all the time.</figcaption></figure>"
+        f"all the time.{_repeated(explanation)}</figcaption></figure>"
+    )
+
+
+def _repeated(explanation: Explanation) -> str:
+    if not explanation.judged.clip.filled:
+        return ""
+    return (
+        f" This clip is {explanation.judged.clip.speech_seconds:.1f} s of speech, repeated to fill 3 s: where a copy "
+        "remains, taking one away changes less."
     )
 
 

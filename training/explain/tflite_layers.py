@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import Any
 
 import numpy as np
@@ -30,30 +31,42 @@ def read_tflite(model: bytes, features: Features | None, entry: TensorSpec) -> A
         interpreter.invoke()
     details = {each["index"]: each for each in interpreter.get_tensor_details()}
     names = {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
+    known = {
+        index: index
+        for index, tensor in enumerate(subgraph.tensors)
+        if tensor.buffer and graph.buffers[tensor.buffer].data is not None
+    }
     found = []
     for number, operation in enumerate(subgraph.operators):
         code = graph.operatorCodes[operation.opcodeIndex]
         kind = names.get(max(code.builtinCode, code.deprecatedBuiltinCode), "CUSTOM")
         out = details[operation.outputs[0]]
         shape = tuple(int(each) for each in out["shape"][1:])
-        constant = [
-            int(each) for each in operation.inputs if each >= 0 and subgraph.tensors[each].buffer
-            and graph.buffers[subgraph.tensors[each].buffer].data is not None
-        ]  # fmt: skip
+        constant = [known[int(each)] for each in operation.inputs if int(each) in known]
+        if kind == "DEQUANTIZE" and constant:
+            # Weights that are kept in half precision: whoever takes them takes what is in the file.
+            known[int(operation.outputs[0])] = constant[0]
         kernel = _kernel(kind, constant, interpreter, details)
         maps = None
         if features is not None and kind not in ARRANGING:
             maps = _real(interpreter.get_tensor(out["index"]), out)[0]
-        parameters = sum(int(np.prod(details[each]["shape"])) for each in constant) if kind in KINDS else 0
+        parameters = sum(int(np.prod(details[each]["shape"])) for each in constant) if _has_weights(kind) else 0
         work = work_of(KINDS[kind], shape, kernel) if kernel is not None else 0
         found.append(Layer(f"op {number}", kind.lower(), shape, parameters, work, kernel, kernel is not None, maps))
     return Anatomy("TFLite network", "float" if entry.dtype == "float32" else "int8", tuple(found))
 
 
+def _has_weights(kind: str) -> bool:
+    return kind in KINDS or "LSTM" in kind
+
+
 def _preserving(model: bytes) -> Any:
     """The door's own runtime, told to keep what is between the layers, which its adapter has no use for."""
     module = importlib.import_module(RUNTIMES[choose_runtime()])
-    interpreter = module.Interpreter(model_content=model, experimental_preserve_all_tensors=True, num_threads=1)
+    with warnings.catch_warnings():
+        # It warns of the memory this takes, which a workstation has.
+        warnings.filterwarnings("ignore", message=".*experimental_preserve_all_tensors")
+        interpreter = module.Interpreter(model_content=model, experimental_preserve_all_tensors=True, num_threads=1)
     interpreter.allocate_tensors()
     return interpreter
 

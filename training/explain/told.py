@@ -34,7 +34,7 @@ class Spot:
     def sentence(self) -> str:
         return (
             f"{self.from_seconds:.1f} to {self.to_seconds:.1f} s, {self.from_hz:.0f} to {self.to_hz:.0f} Hz "
-            f"({self.importance:+.2f})"
+            f"(by {self.importance:.2f})"
         )
 
 

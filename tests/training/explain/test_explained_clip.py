@@ -108,6 +108,9 @@ def test_the_page_needs_nothing_else_and_says_what_is_missing(folder: Path, told
     html = (folder / "explain.html").read_text()
     assert not re.search(r"https?:|@import|<script|<link|src=\"(?!data:)|href=\"(?!#|data:)", html)
     assert html.count("<audio") == 2
+    assert ("repeated to fill 3 s" in html) == told["clips"][told["clip"] - 1]["filled"]
+    for spot in told["strongest"]:
+        assert f"{spot['from_seconds']:.1f} to {spot['to_seconds']:.1f} s" in html
     assert "Why did it open?" in html
     assert "No gradient maps" in html
     assert "No recordings were given" in html

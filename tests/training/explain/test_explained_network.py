@@ -17,11 +17,11 @@ from tests.conftest import ROOT
 from training.cli import main
 from training.explain.keras_layers import read_keras
 from training.explain.layers import Anatomy, Layer, filters_of, pictures_of
-from training.explain.network_page import network_html
+from training.explain.network_page import mosaic, network_html
 from training.explain.tflite_layers import read_tflite
 from training.networks.backbone import build
 from training.networks.cost import multiply_adds
-from training.quantize import quantize
+from training.quantize import quantize, to_float16
 
 SHAPE = (64, 32)
 ANNA = ROOT / "device" / "simulated" / "evening" / "anna.wav"
@@ -139,6 +139,27 @@ def test_every_network_can_be_read_in_both_forms(features: np.ndarray) -> None:
     in_keras, in_file = read_keras(made, None), read_tflite(model, None, Interpreter(model).input)
     assert in_keras.multiply_adds == in_file.multiply_adds == multiply_adds(made)
     assert all(each.maps is None for each in (*in_keras.layers, *in_file.layers))
+
+
+def test_weights_in_half_precision_are_found_behind_what_makes_them_whole(
+    network: keras.Model, both: tuple[Anatomy, Anatomy]
+) -> None:
+    model = to_float16(network, SHAPE)
+    in_half = read_tflite(model, None, Interpreter(model).input)
+    assert in_half.form == "float"
+    assert in_half.parameters == both[1].parameters
+    for mine, theirs in zip(filtered(in_half), filtered(both[1]), strict=True):
+        assert np.abs(mine.kernel - theirs.kernel).max() < 0.02 * np.abs(theirs.kernel).max()
+
+
+def test_pictures_stand_in_rows_from_the_top_each_at_its_own_scale() -> None:
+    made = mosaic([np.full((10, 4), float(number + 1), dtype=np.float32) for number in range(9)])
+    assert made.shape == (9, 8 * 11 - 1)
+    assert np.nanmax(made) == 1.0
+    # The ninth begins the second row, below the first.
+    assert (made[:4, :10] == 1.0).all()
+    assert np.isnan(made[:4, 10:]).all()
+    assert np.isnan(made[4]).all()
 
 
 def test_the_command_shows_the_shipped_network_without_weights(

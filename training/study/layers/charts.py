@@ -35,6 +35,7 @@ def moves_chart(log: Sequence[Mapping[str, Any]]) -> str:
                 axes.plot(epochs, [_move(each, name, key) for each in log], color=hue, linewidth=2, marker="o",
                           markersize=3)  # fmt: skip
             axes.set_title(name, fontsize=11)
+            axes.xaxis.get_major_locator().set_params(integer=True)
             axes.set_ylim(0, 1.08 * most)
             axes.grid(visible=True, axis="y")
         for axes in grid[len(names) :]:

@@ -21,8 +21,7 @@ OPENED, SHUT = "opened", "not opened"
 def summary(told: Sequence[Explained]) -> dict[str, Any]:
     """Figures over clips, each as in its ``explain.json``, of one bundle. ``methods``: mean deletion area, mean gain
     over random orders, on how many clips it beat 19 of 20 of them; ``bands``: the mean fall without each band, for
-    clips after which the door opened and for others; ``evenness``: of all that falls add up to, the share of the
-    strongest fifth of moments and of bands (a fifth: all alike; 1: nothing else)."""
+    clips after which the door opened and for others."""
     methods: dict[str, Any] = {}
     for method in told[0]["maps"]:
         rows = [(each["deletion"][method], each["deletion"]["random"]["area"]) for each in told]
@@ -40,17 +39,13 @@ def summary(told: Sequence[Explained]) -> dict[str, Any]:
         "random_area": float(np.mean([each["deletion"]["random"]["area"] for each in told])),
         "methods": methods,
         "lime_explained": [each["lime_explained"] for each in told],
-        "bounds_hz": told[0]["occlusion_bands"]["hz"],
+        "band_edges_hz": told[0]["occlusion_bands"]["hz"],
         "bands": {
             name: {
                 "clips": len(group),
                 "falls": np.mean([one["occlusion_bands"]["falls"] for one in group], axis=0).tolist(),
             }
             for name, group in groups.items()
-        },
-        "evenness": {
-            axis: float(np.mean([strongest_fifth(each[f"occlusion_{axis}"]["falls"]) for each in told]))
-            for axis in ("times", "bands")
         },
         "rows": [
             {
@@ -67,13 +62,6 @@ def summary(told: Sequence[Explained]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def strongest_fifth(falls: Sequence[float]) -> float:
-    """Of all falls together, the share that the largest fifth of them holds; 0 where nothing falls."""
-    values = np.maximum(np.asarray(falls, dtype=np.float64), 0.0)
-    count = max(1, round(len(values) / 5))
-    return float(np.sort(values)[-count:].sum() / values.sum()) if values.sum() > 0 else 0.0
-
-
 def summary_lines(found: Mapping[str, Any]) -> list[str]:
     """For a terminal."""
     lines = [f"{found['clips']} clips; deletion area, mean: {found['random_area']:+.2f} in random order"]
@@ -83,7 +71,7 @@ def summary_lines(found: Mapping[str, Any]) -> list[str]:
             f"true on {row['faithful']} of {found['clips']} clips"
         )
     for name, group in found["bands"].items():
-        edges, falls = found["bounds_hz"], group["falls"]
+        edges, falls = found["band_edges_hz"], group["falls"]
         best = int(np.argmax(falls))
         lines.append(
             f"  {name} ({group['clips']}): most without {edges[best]:.0f} to {edges[best + 1]:.0f} Hz, "
@@ -95,7 +83,7 @@ def summary_lines(found: Mapping[str, Any]) -> list[str]:
 def summary_html(found: Mapping[str, Any], names: Sequence[str], command: str) -> str:
     """A page with a row a clip, each linked to its own."""
     methods = list(found["methods"])
-    head = ["", "clip", "then", "most like", "score", "random", *(METHODS[each] for each in methods)]
+    head = ["", "clip", "then", "for", "score", "random", *(METHODS[each] for each in methods)]
     rows = []
     for name, each in zip(names, found["rows"], strict=True):
         link = Markup(f'<td><a href="{quote(name)}/explain.html">{escape(name)}</a></td>')
@@ -108,7 +96,6 @@ def summary_html(found: Mapping[str, Any], names: Sequence[str], command: str) -
         [METHODS[method], f"{row['area']:+.2f}", f"{row['below_random']:.2f}", f"{row['faithful']} of {found['clips']}"]
         for method, row in found["methods"].items()
     ]
-    evenness = found["evenness"]
     return "\n".join([
         "<!doctype html><html lang=en><meta charset=utf-8>"
         '<meta name=viewport content="width=device-width, initial-scale=1">',
@@ -120,8 +107,6 @@ def summary_html(found: Mapping[str, Any], names: Sequence[str], command: str) -
         table(["", "area", "below random", "beats 19 of 20 random orders on"], truth),
         f"<h2>Which bands matter</h2><figure>{_bands_plot(found)}<figcaption>Mean fall of the score without a band, "
         "measured on the network that the door runs.</figcaption></figure>",
-        f"<p>The strongest fifth of moments holds {evenness['times']:.0%} of all falls, the strongest fifth of bands "
-        f"{evenness['bands']:.0%}; were all alike it would be 20 %.</p>",
         f"<h2>Each clip</h2>{table(head, rows)}",
         f"<p class=soft>Made again by <code>{escape(command)}</code>.</p></html>",
     ])  # fmt: skip
@@ -134,7 +119,7 @@ HUES_CSS = """
 
 
 def _bands_plot(found: Mapping[str, Any]) -> str:
-    edges = found["bounds_hz"]
+    edges = found["band_edges_hz"]
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()

@@ -23,7 +23,7 @@ from training.corpus.index import silent
 from training.explain.explanation import Explanation, make_maps
 from training.explain.neighbours import Surrounding, surrounding
 from training.explain.page import Told, to_html
-from training.explain.summary import strongest_fifth, summary, summary_html
+from training.explain.summary import summary, summary_html
 from training.explain.visit import Judged, choose, hear
 from training.stages import Stages
 from training.tracking import JsonLines
@@ -235,9 +235,3 @@ def test_a_summary_holds_clips_together_and_tells_opened_from_refused(told: dict
     html = summary_html(found, ["a&b", "c"], "command")
     assert 'href="a%26b/explain.html"' in html
     assert "2 clips explained" in html
-
-
-def test_the_strongest_fifth_is_a_fifth_of_even_falls_and_all_of_a_single_one() -> None:
-    assert strongest_fifth([1.0] * 10) == pytest.approx(0.2)
-    assert strongest_fifth([0.0] * 9 + [3.0]) == 1.0
-    assert strongest_fifth([-1.0] * 10) == 0.0

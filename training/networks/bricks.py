@@ -92,8 +92,8 @@ def _across_channels(x: Tensor, pool: type) -> Tensor:
 def _excite(x: Tensor, pools: tuple[type, ...]) -> Tensor:
     """What all channels are, over the whole clip, to a number a channel: one small network for each way to pool."""
     frames, bands, channels = x.shape[1:]
-    # Few units may all be silent, and a layer that is always 0 has no scale in int8.
-    squeeze = layers.Dense(max(channels // 4, FEWEST_SQUEEZED), activation="relu")
+    # Leaky, since few plain ReLUs may all be silent, and what is always 0 has no scale in int8.
+    squeeze = layers.Dense(max(channels // 4, FEWEST_SQUEEZED), activation="leaky_relu")
     excite = layers.Dense(channels)
     found = [excite(squeeze(layers.Reshape((channels,))(pool((frames, bands))(x)))) for pool in pools]
     heard = found[0] if len(found) == 1 else layers.Add()(found)

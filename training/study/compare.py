@@ -25,7 +25,7 @@ from training.corpus.split import speaker_hash
 from training.progress import Bars
 from training.recipe import digest
 from training.study.baselines import EmbeddingSystem, mfcc_statistics, svm_scores
-from training.study.cases import Cases, clip_milliseconds, learn_case, read_cases
+from training.study.cases import Cases, LearningRanAwayError, clip_milliseconds, learn_case, read_cases
 from training.study.compare_page import page, table
 from training.study.runs import Trials
 from training.study.trials import Figures, Scores, judge, spread
@@ -112,7 +112,7 @@ def compare(
     """All systems in turn, each written to ``out`` as it ends; those that stand there under the same settings stay."""
     cases = read_cases(trials, progress=progress)
     settings = {**asdict(trials), "pack": str(trials.pack)}
-    told: dict[str, Any] = {"pack": describe(cases.pack), "settings": settings, "systems": {}}
+    told: dict[str, Any] = {"pack": describe(cases.pack), "settings": settings, "systems": {}, "failed": {}}
     before = json.loads(out.read_text())["systems"] if out.exists() else {}
     systems: dict[str, tuple[str, Callable[[], Measured]]] = {
         name: (digest(asdict(recipe)), lambda recipe=recipe: end_to_end(recipe, cases, seed=trials.seed))  # type: ignore[misc]
@@ -126,8 +126,13 @@ def compare(
             told["systems"][name] = before[name]
             say(f"{name}: kept")
         else:
-            told["systems"][name] = {"key": key, **measure().told()}
-            say(f"{name}: EER {told['systems'][name]['figures']['eer']['mean']:.1%}")
+            try:
+                told["systems"][name] = {"key": key, **measure().told()}
+                say(f"{name}: EER {told['systems'][name]['figures']['eer']['mean']:.1%}")
+            except LearningRanAwayError as error:
+                # One network that cannot be learnt so is a finding; the others are compared all the same.
+                told["failed"][name] = str(error)
+                say(f"{name}: {error}")
         write_text(out, json.dumps(told, indent=1, allow_nan=False))
         progress("systems", count, len(systems))
     return told

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
-from training.report_page import STYLE
 from training.report_page import table as html_table
 from training.study.pictures import Range, ranges
+from training.study.study_page import document, figure
 
 EXPLAINED = """<b>Closed-set F1</b> is measured on further clips of the same people, recorded on the same day as those
 learnt from: what course projects report. <b>EER</b> and <b>FRR at FAR 1 %</b> are measured on residents on another day
@@ -72,20 +72,16 @@ def page(told: Mapping[str, Any], command: str) -> str:
         ["", "kB in int8", "million multiply-adds", "ms a clip", "learnt in s"],
         [_costs(name, each) for name, each in best],
     )
-    settings = told["settings"]
-    return "".join(
-        [
-            "<!doctype html><html lang=en><meta charset=utf-8>"
-            '<meta name=viewport content="width=device-width, initial-scale=1">'
-            f"<title>Networks compared</title><style>{STYLE}</style><h1>Networks compared</h1>",
-            f"<p class=lead>{escape(lead(told))}</p>",
-            f"<figure>{picture}<figcaption>Dots: means over {settings['draws']} random households; bars: from the "
-            "lowest to the highest of them.</figcaption></figure>",
-            f"<h2>Error rates</h2>{rates}<h2>What it costs</h2>{costs}",
-            f"<h2>How to read this</h2><p>{EXPLAINED}</p>",
-            f"<p class=soft>{escape(_people(told))} Made by <code>{escape(command)}</code></p></html>",
-        ]
+    caption = (
+        f"Dots: means over {told['settings']['draws']} random households; bars: from the lowest to the highest of them."
     )
+    parts = [
+        figure(picture, caption),
+        f"<h2>Error rates</h2>{rates}<h2>What it costs</h2>{costs}<h2>How to read this</h2><p>{EXPLAINED}</p>",
+        *(f"<p>{escape(name)} is not in the tables: {escape(why)}</p>" for name, why in told["failed"].items()),
+        f"<p class=soft>{escape(_people(told))}</p>",
+    ]
+    return document("Networks compared", lead(told), command, parts)
 
 
 def lead(told: Mapping[str, Any]) -> str:

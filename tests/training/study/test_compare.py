@@ -12,7 +12,7 @@ from training.classifier import Classifier, ClassifierRecipe
 from training.clips import SpokenClip
 from training.study import compare as study
 from training.study.baselines import EmbeddingSystem, mfcc_statistics, svm_scores
-from training.study.cases import Cases
+from training.study.cases import Cases, LearningRanAwayError
 from training.study.compare_page import lead, page, table
 from training.study.runs import Trials
 from training.study.trials import Figures, judge
@@ -105,6 +105,18 @@ def test_what_was_measured_is_kept_and_a_changed_recipe_is_measured_anew(measure
     assert len(measured) == 4
     run(out, simple=ClassifierRecipe(), broad=ClassifierRecipe(classifier=Classifier(width=33)))
     assert len(measured) == 5
+
+
+def test_a_network_that_cannot_be_learnt_so_is_named_and_the_others_are_compared(
+    measured: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def run_away(*_: Any, **__: Any) -> study.Measured:
+        raise LearningRanAwayError("learning ran away", received="weights that are not finite")
+
+    monkeypatch.setattr(study, "end_to_end", run_away)
+    told = run(tmp_path / "compare.json", simple=ClassifierRecipe())
+    assert set(told["systems"]) == {"svm on mfcc", "embedding"}
+    assert "simple is not in the tables: learning ran away" in page(told, "")
 
 
 def test_the_page_tells_the_figure_that_misleads_beside_the_one_that_counts(

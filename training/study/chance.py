@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import chi2
 from scipy.stats import t as student
 
 from device.errors import DataError
@@ -62,6 +63,11 @@ class Spread:
     def these_households(self) -> Interval:
         """Of the mean over all seeds there are, in the households that were drawn."""
         return _interval(self.mean, self.seed_deviation / (self.draws * self.seeds) ** 0.5, self._degrees)
+
+    @property
+    def seed_deviation_at_most(self) -> float:
+        """What the true deviation between seeds stays below with 95 % confidence: a few seeds tell it badly."""
+        return float(self.seed_deviation * (self._degrees / chi2.ppf(1.0 - CONFIDENCE, self._degrees)) ** 0.5)
 
     @property
     def seeds_share(self) -> float:

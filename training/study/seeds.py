@@ -76,6 +76,7 @@ def told(found: Seeds) -> dict[str, Any]:
             name: {
                 **asdict(each),
                 "these_households": asdict(each.these_households),
+                "seed_deviation_at_most": each.seed_deviation_at_most,
                 "seeds_share_of_variance": each.seeds_share,
                 "told_apart": each.told_apart(each.seeds),
             }

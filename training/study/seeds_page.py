@@ -42,7 +42,9 @@ def _lines(figures: Mapping[str, Spread]) -> Iterator[str]:
 def lead(figures: Mapping[str, Spread]) -> str:
     """The finding in a few sentences, from the figures."""
     eer = figures["eer"]
-    moved = f"{_points(eer.seed_deviation)} between seeds in one household"
+    moved = (
+        f"{_points(eer.seed_deviation)} (at most {100 * eer.seed_deviation_at_most:.1f}) between seeds in one household"
+    )
     if eer.draws > 1:
         more = "Seeds" if eer.seed_deviation > eer.draw_deviation else "Households"
         moved = (
@@ -78,8 +80,10 @@ def page(name: str, figures: Mapping[str, Spread], eer: Sequence[Sequence[float]
         "<h2>How to read this</h2><p>A seed decides first weights, the order of clips, dropout and noise while "
         "learning; who lives in the household and which clips are learnt stays the same. <b>± seeds</b> and <b>± "
         "households</b> are standard deviations in points: between seeds in one household, and between households with "
-        "the seeds' part taken out; <b>seeds' share</b> is of the variance. Then intervals of the mean, 95 %, by "
-        "Student's t: for seeds drawn anew in <b>these households</b>, and for <b>other households</b>. Those share "
+        "the seeds' part taken out; <b>seeds' share</b> is of the variance. <b>At most</b> is with 95 % confidence: "
+        "few seeds tell a deviation badly, and a rare seed may learn much worse than the rest. Then intervals of the "
+        "mean, 95 %, by Student's t: for seeds drawn anew in <b>these households</b>, and for <b>other households</b>. "
+        "Those share "
         "people with each other, since a pack has only so many who were recorded twice, so that this one is rather too "
         "narrow. <b>Told apart from</b> so many points on are two recipes learnt with as many seeds in the same "
         "households. Whether a difference is the same in other households is another question, which one recipe cannot "

@@ -71,6 +71,15 @@ def test_more_seeds_tell_smaller_differences_apart_and_finding_one_asks_for_more
     assert found.found(5) > found.told_apart(5)
 
 
+def test_a_deviation_told_by_few_seeds_may_be_much_larger() -> None:
+    # By the table: 0.103 is the 5 % point of chi-squared of two degrees of freedom.
+    assert spread_of([[0.1, 0.2, 0.3]]).seed_deviation_at_most == pytest.approx(0.1 * (2 / 0.1026) ** 0.5, rel=1e-3)
+    below = 0
+    for number in range(200):
+        below += spread_of(made(seeds=0.01, draws=0.03, shape=(3, 3), number=number)).seed_deviation_at_most < 0.01
+    assert below / 200 == pytest.approx(0.05, abs=0.04)
+
+
 def test_differences_are_paired_by_household() -> None:
     base = made(seeds=0.0, draws=0.1, shape=(4, 3))
     found = difference(base - 0.01, base)

@@ -167,7 +167,8 @@ def _command(arguments: argparse.Namespace) -> int:
         told = compare(recipes, trials, backbone=arguments.backbone, runs=arguments.runs, out=arguments.json,
                        progress=bars, say=print)  # fmt: skip
     print(table(told))
-    command = f"python -m training study compare --pack PACK --draws {arguments.draws} --seed {arguments.seed}"
+    asked = f"--draws {arguments.draws} --enrol-seconds {arguments.enrol_seconds:g} --seed {arguments.seed}"
+    command = f"python -m training study compare --pack PACK {asked}"
     write_text(arguments.page, page(told, command))
     print(f"the page: {arguments.page}")
     return 0

@@ -47,7 +47,7 @@ def started(microphone: VirtualMicrophone) -> Iterator[Start]:
 
 def interrupted(tool: "subprocess.Popen[str]") -> tuple[str, str]:
     tool.send_signal(signal.SIGINT)
-    return tool.communicate(timeout=30)
+    return tool.communicate(timeout=90)
 
 
 def test_what_is_said_at_the_microphone_is_recorded_and_ctrl_c_keeps_it(
@@ -62,7 +62,7 @@ def test_what_is_said_at_the_microphone_is_recorded_and_ctrl_c_keeps_it(
         except subprocess.TimeoutExpired:
             continue
         break
-    out, err = tool.communicate(timeout=30)
+    out, err = tool.communicate(timeout=90)
     assert tool.returncode == 0, err
     assert "Kept 1 take" in out
     (kept,) = tmp_path.rglob("*.wav")

@@ -9,8 +9,9 @@ on with, ``chance`` what seeds and households do to their figures, ``seeds`` tha
 setting is worth (``grid_plan``, ``grid_ranks``); ``compare`` every network beside the ``baselines``; ``uncertainty``
 whether one knows when it does not know, ``spectrogram`` bands, length of a clip, silence and pitch.
 
-For all: ``paired`` differences between systems on the same draws, ``kept`` what was computed before, ``study_page``
-the frame of their pages, ``strips`` and ``pictures`` what is drawn.
+For all: ``households`` which are drawn, and the options that say so, ``paired`` differences between systems on the same
+draws, ``kept`` what was computed before, ``study_page`` the frame of their pages, ``strips`` and ``pictures`` what is
+drawn.
 
 ``command`` is ``study`` with all of them.
 """

@@ -19,13 +19,12 @@ from device.sound.logmel import FrontendSpec, LogMel
 from device.sound.segmenter import SegmenterSpec
 from device.sound.vad import VadSpec
 from device.verdict.interpreter import Interpreter
-from training.benchmark.household import draw_households
 from training.benchmark.pack import Pack, read_pack
 from training.classifier import ClassifierRecipe, Features, int8_scores, learn_classifier
 from training.corpus.index import Progress
 from training.metrics import eer
-from training.study.runs import Trials
-from training.study.trials import Figures, Scores, Trial, judge, trial
+from training.study.households import Trials
+from training.study.trials import Figures, Scores, Trial, judge
 
 # Enough for the range of every layer; more makes conversion slower and changes no figure.
 CALIBRATION_CLIPS = 200
@@ -58,12 +57,8 @@ class Cases:
     """The trials of a study, and the features of all clips: float32 ``(clips, frames, bands)`` for each front-end."""
 
     def __init__(self, pack: Pack, trials: Trials) -> None:
-        draws = draw_households(
-            pack, draws=trials.draws, residents=trials.residents, enrol_seconds=trials.enrol_seconds, enrol_sessions=1,
-            seed=trials.seed,
-        )  # fmt: skip
         self.pack = pack
-        self.trials: list[Trial] = [trial(pack, draw, seed=trials.seed + place) for place, draw in enumerate(draws)]
+        self.trials: list[Trial] = trials.of_classifiers(pack)
         self._features: dict[str, Features] = {}
 
     def features(self, spec: FrontendSpec) -> Features:

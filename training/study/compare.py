@@ -27,7 +27,7 @@ from training.recipe import digest
 from training.study.baselines import EmbeddingSystem, mfcc_statistics, svm_scores
 from training.study.cases import Cases, LearningRanAwayError, clip_milliseconds, learn_case, read_cases
 from training.study.compare_page import page, table
-from training.study.runs import Trials
+from training.study.households import Trials, add_households, trials_of
 from training.study.trials import Figures, Scores, judge, spread
 
 RECIPES = Path(__file__).parent.parent / "recipes" / "networks"
@@ -145,30 +145,20 @@ def add_parser(studies: Any) -> None:
     parser = studies.add_parser("compare", help=text, description=text, epilog=f"Example: {example}")
     parser.add_argument("recipes", nargs="*", type=Path, default=sorted(RECIPES.glob("*.toml")),
                         help="recipes of classifiers (default: all in training/recipes/networks)")  # fmt: skip
-    parser.add_argument("--pack", type=Path, required=True, help="a folder with manifest.csv")
     parser.add_argument("--backbone", type=Path, default=Path("models/backbone"), help="the embedding to stand beside")
-    parser.add_argument("--draws", type=int, default=5, help="households drawn (default: 5)")
-    parser.add_argument("--residents", type=int, default=5, help="residents of each (default: 5)")
-    parser.add_argument("--enrol-seconds", type=float, default=60.0, help="enrolled of each resident (default: 60)")
-    parser.add_argument("--seed", type=int, default=7, help="decides every draw and every network (default: 7)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where embeddings are kept (default: runs)")
-    parser.add_argument("--json", type=Path, default=Path("reports/compare.json"), help="results, written as they come")
-    parser.add_argument("--page", type=Path, default=Path("reports/compare.html"), help="the page")
+    add_households(parser, study="compare", draws=5)
     parser.set_defaults(action=_command)
 
 
 def _command(arguments: argparse.Namespace) -> int:
     recipes = {path.stem: read_classifier(path) for path in arguments.recipes}
-    trials = Trials(arguments.pack, draws=arguments.draws, residents=arguments.residents,
-                    enrol_seconds=arguments.enrol_seconds, seed=arguments.seed)  # fmt: skip
-    for each in (arguments.json, arguments.page):
-        each.parent.mkdir(parents=True, exist_ok=True)
+    trials = trials_of(arguments)
     with Bars() as bars:
         told = compare(recipes, trials, backbone=arguments.backbone, runs=arguments.runs, out=arguments.json,
                        progress=bars, say=print)  # fmt: skip
     print(table(told))
-    asked = f"--draws {arguments.draws} --enrol-seconds {arguments.enrol_seconds:g} --seed {arguments.seed}"
-    command = f"python -m training study compare --pack PACK {asked}"
+    command = f"python -m training study compare {trials.options()}"
     write_text(arguments.page, page(told, command))
     print(f"the page: {arguments.page}")
     return 0

@@ -8,15 +8,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from device.settings import within
 from training.atomic import write_text
 from training.corpus.index import Progress
 from training.progress import Bars
 from training.study.grid_page import page, table
 from training.study.grid_plan import Grid, read_grid
 from training.study.grid_ranks import Ranked, agreement, rank
-from training.study.ledger import Case, Learner, Ledger, on_pack
-from training.study.runs import Trials
-from training.study.seeds import VALIDATION, add_arguments, trials_of
+from training.study.households import Trials, trials_of
+from training.study.ledger import SEEDS_A_DRAW, Case, Learner, Ledger, on_pack
+from training.study.seeds import VALIDATION, add_arguments
 
 STUDY = "grid"
 
@@ -72,16 +73,15 @@ def add_parser(studies: Any) -> None:
 
 
 def _command(arguments: argparse.Namespace) -> int:
+    within("--seeds", arguments.seeds, 2, SEEDS_A_DRAW)
     trials = trials_of(arguments, fewest_draws=2)
     grid = read_grid(arguments.plan, full=arguments.full)
     with Bars() as bars:
         rows = carry_out(grid, trials, Ledger(arguments.json, STUDY), on_pack(trials, bars), seeds=arguments.seeds,
                          progress=bars, say=print)  # fmt: skip
     print(table(rows))
-    command = (
-        f"python -m training study grid {arguments.plan} --pack PACK --seeds {arguments.seeds} "
-        f"--draws {arguments.draws} --seed {arguments.seed}{' --full' if arguments.full else ''}"
-    )
+    full = " --full" if arguments.full else ""
+    command = f"python -m training study grid {arguments.plan} {trials.options()} --seeds {arguments.seeds}{full}"
     write_text(arguments.page, page(grid, rows, command))
     print(f"the page: {arguments.page}")
     return 0

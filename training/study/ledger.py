@@ -25,7 +25,7 @@ from training.classifier import ClassifierRecipe
 from training.corpus.index import Progress
 from training.recipe import digest
 from training.study.cases import Cases, LearningRanAwayError, Outcome, learn_case, read_cases
-from training.study.runs import Trials
+from training.study.households import Trials
 from training.study.trials import Figures
 
 # Seeds of different draws are different: what chance does in one household says nothing of another.

@@ -9,8 +9,9 @@ from typing import Any
 
 from device.errors import DataError
 from training.progress import Bars
+from training.study.households import Trials
 from training.study.plan import read_plan
-from training.study.runs import Trials, carry_out
+from training.study.runs import carry_out
 from training.study.scaling import power_law
 
 # What the largest public corpora hold: people of LibriSpeech's training sets, and with VoxCeleb 1 and 2.

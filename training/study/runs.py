@@ -14,7 +14,7 @@ import numpy as np
 from device.errors import DataError
 from training.atomic import write_text
 from training.backbone import BackboneArtefact
-from training.benchmark.household import CLEAN, draw_households, household
+from training.benchmark.household import CLEAN, household
 from training.benchmark.pack import Pack, read_pack
 from training.benchmark.systems import (
     Judged,
@@ -30,19 +30,9 @@ from training.corpus.layouts import parse_source
 from training.corpus.split import Split, speaker_hash, split
 from training.recipe import Recipe, digest
 from training.stages import Stages
+from training.study.households import Trials
 from training.study.plan import Run
 from training.tracking import JsonLines
-
-
-@dataclass(frozen=True, slots=True)
-class Trials:
-    """How each run is judged: the pack of recordings, and random households drawn from it."""
-
-    pack: Path
-    draws: int = 10
-    residents: int = 5
-    enrol_seconds: float = 60.0
-    seed: int = 7
 
 
 def carry_out(
@@ -133,10 +123,7 @@ def _judge(learnt: _Learnt, pack: Pack, trials: Trials, folder: Path, progress: 
     judged = Judged(
         artefact.model, artefact.frontend, artefact.vad, artefact.segmenter, artefact.cohort, dict(artefact.manifest)
     )
-    draws = draw_households(
-        pack, draws=trials.draws, residents=trials.residents, enrol_seconds=trials.enrol_seconds, enrol_sessions=1,
-        seed=trials.seed,
-    )  # fmt: skip
+    draws = trials.drawn(pack)
     told: dict[str, Any] = {}
     for count, system in enumerate((int8_system(judged), float_system(judged, learnt.weights)), start=1):
         refuse_familiar(system, pack.speakers, speaker_hash)

@@ -18,8 +18,8 @@ from training.classifier import ClassifierRecipe, read_classifier
 from training.corpus.index import Progress
 from training.progress import Bars
 from training.study.chance import Spread, spread_of
+from training.study.households import Trials, add_households, trials_of
 from training.study.ledger import SEEDS_A_DRAW, Case, Learner, Ledger, Run, on_pack
-from training.study.runs import Trials
 from training.study.seeds_page import page, table
 from training.study.trials import FIGURES
 
@@ -97,36 +97,19 @@ def add_parser(studies: Any) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser, *, study: str, seeds: int) -> None:
     """What studies of many cases have in common."""
-    parser.add_argument("--pack", type=Path, required=True, help="a folder with manifest.csv")
     parser.add_argument("--seeds", type=int, default=seeds, help=f"seeds in each household (default: {seeds})")
-    parser.add_argument("--draws", type=int, default=3, help="households drawn (default: 3)")
-    parser.add_argument("--residents", type=int, default=5, help="residents of each (default: 5)")
-    parser.add_argument("--enrol-seconds", type=float, default=60.0, help="enrolled of each resident (default: 60)")
-    parser.add_argument("--seed", type=int, default=7, help="decides every draw and the first seed (default: 7)")
-    parser.add_argument("--json", type=Path, default=Path(f"reports/{study}.json"), help="results, written as runs "
-                        "end; a killed study goes on from there")  # fmt: skip
-    parser.add_argument("--page", type=Path, default=Path(f"reports/{study}.html"), help="the page")
-
-
-def trials_of(arguments: argparse.Namespace, *, fewest_draws: int) -> Trials:
-    """The households asked for. Raises :class:`~device.errors.ConfigError` for too few seeds or households."""
-    within("--seeds", arguments.seeds, 2, SEEDS_A_DRAW)
-    within("--draws", arguments.draws, fewest_draws, 1000)
-    return Trials(arguments.pack, draws=arguments.draws, residents=arguments.residents,
-                  enrol_seconds=arguments.enrol_seconds, seed=arguments.seed)  # fmt: skip
+    add_households(parser, study=study, draws=3)
 
 
 def _command(arguments: argparse.Namespace) -> int:
-    trials = trials_of(arguments, fewest_draws=1)
+    within("--seeds", arguments.seeds, 2, SEEDS_A_DRAW)
+    trials = trials_of(arguments)
     recipe = read_classifier(arguments.recipe)
     with Bars() as bars:
         found = measure(arguments.recipe.stem, recipe, trials, Ledger(arguments.json, STUDY), on_pack(trials, bars),
                       seeds=arguments.seeds, progress=bars, say=print)  # fmt: skip
     print(table(found.figures))
-    command = (
-        f"python -m training study seeds {arguments.recipe} --pack PACK --seeds {arguments.seeds} "
-        f"--draws {arguments.draws} --seed {arguments.seed}"
-    )
+    command = f"python -m training study seeds {arguments.recipe} {trials.options()} --seeds {arguments.seeds}"
     write_text(arguments.page, page(found.name, found.figures, found.eer, command))
     print(f"the page: {arguments.page}")
     return 0

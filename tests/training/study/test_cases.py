@@ -12,7 +12,7 @@ from training.benchmark.pack import Pack
 from training.classifier import Classifier, ClassifierRecipe
 from training.clips import SpokenClip
 from training.study.cases import Cases, LearningRanAwayError, learn_case, scored, validation_eer
-from training.study.runs import Trials
+from training.study.households import Trials
 
 SMALL = FrontendSpec(hop_samples=400, mel_bands=16)
 

@@ -14,7 +14,7 @@ from training.study import compare as study
 from training.study.baselines import EmbeddingSystem, mfcc_statistics, svm_scores
 from training.study.cases import Cases, LearningRanAwayError
 from training.study.compare_page import lead, page, table
-from training.study.runs import Trials
+from training.study.households import Trials
 from training.study.trials import Figures, judge
 
 PEOPLE, CLIPS = 50, 6

@@ -14,8 +14,8 @@ from training.study.grid import carry_out
 from training.study.grid_page import lead, page, table
 from training.study.grid_plan import Grid, read_grid
 from training.study.grid_ranks import Ranked, agreement, beyond_noise, of_value
+from training.study.households import Trials
 from training.study.ledger import Learner, Ledger
-from training.study.runs import Trials
 
 BASE = "[classifier]\nwidth = 4\nlearning_rate = 0.01\n"
 AXES = '[axes]\nlearning_rate = [0.1, 0.01, 0.001]\noptimiser = ["sgd", "adam"]\n'

@@ -9,8 +9,8 @@ import pytest
 from device.errors import DataError
 from tests.training.study.made_up import MadeUp, listed, silent
 from training.classifier import Classifier, ClassifierRecipe
+from training.study.households import Trials
 from training.study.ledger import Case, Ledger, Run
-from training.study.runs import Trials
 
 RECIPE = ClassifierRecipe()
 

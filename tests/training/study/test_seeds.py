@@ -10,8 +10,8 @@ from device.errors import ConfigError, DataError
 from tests.training.study.made_up import MadeUp, listed, silent
 from training.classifier import Classifier, ClassifierRecipe
 from training.cli import main
+from training.study.households import Trials
 from training.study.ledger import Ledger
-from training.study.runs import Trials
 from training.study.seeds import Seeds, measure
 from training.study.seeds_page import lead, page, table
 

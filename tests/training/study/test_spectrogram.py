@@ -15,16 +15,17 @@ from tests.training.study.test_trials import pack
 from training.benchmark.pack import Pack
 from training.classifier import Classifier, ClassifierRecipe
 from training.clips import SpokenClip
+from training.study.households import Trials
 from training.study.spectrogram import carry_out as study
 from training.study.spectrogram.band_means import band_means, between_and_within
-from training.study.spectrogram.carry_out import Households, Run, carry_out, features_of, told_of, trials_of
+from training.study.spectrogram.carry_out import Run, carry_out, features_of, told_of, trials_in
 from training.study.spectrogram.cuts import Pieces, cut, in_pieces, joined_speech
 from training.study.spectrogram.page import page
 from training.study.spectrogram.pitch import alone, people, speaker_share
 from training.study.spectrogram.settings import BLIND, SPEECH, Setting, settings
 from training.study.spectrogram.told import table
 
-HOUSEHOLDS = Households(draws=2, residents=4, enrol_seconds=30.0, seed=3)
+HOUSEHOLDS = Trials(Path("none"), draws=2, residents=4, enrol_seconds=30.0, seed=3)
 SPEC = FrontendSpec()
 
 
@@ -74,7 +75,7 @@ def test_households_are_of_the_same_people_and_as_much_speech_at_every_length() 
     whose = {}
     for seconds in (1.0, 3.0, 5.0):
         pieces = in_pieces(joined_speech(of), of, seconds=seconds)
-        trials = trials_of(pieces, seconds, HOUSEHOLDS)
+        trials = trials_in(pieces, seconds, HOUSEHOLDS)
         whose[seconds] = [
             [sorted({pieces.pack.clips[row].speaker for row in rows})
              for rows in (made.tried, made.judging, made.learnt)]
@@ -131,7 +132,7 @@ def test_a_killed_study_learns_only_what_it_had_not(monkeypatch: pytest.MonkeyPa
     counts: list[int] = []
 
     def run(some: list[Setting]) -> list[Run]:
-        return list(carry_out(some, of, tmp_path, ClassifierRecipe(classifier=Classifier()), HOUSEHOLDS, runs=tmp_path,
+        return list(carry_out(some, of, ClassifierRecipe(classifier=Classifier()), HOUSEHOLDS, runs=tmp_path,
                               progress=lambda *_: None, ended=lambda runs: counts.append(len(runs))))  # fmt: skip
 
     run(every[:1])
@@ -182,7 +183,7 @@ def test_band_means_are_of_people_with_several_days_and_follow_the_voice() -> No
 
 def test_pitch_tells_voices_apart_that_differ_in_it_and_no_others() -> None:
     of = sounding()
-    trials = trials_of(cut(settings(SPEC)[0], of, Path()), 3.0, HOUSEHOLDS)
+    trials = trials_in(cut(settings(SPEC)[0], of, Path()), 3.0, HOUSEHOLDS)
     own = np.array([100.0 + 5.0 * int(each.speaker[1:]) for each in of.clips])
     told = people(of, own)
     assert told[3] == {"person": "p03", "sex": "f", "sessions_hz": [115.0, 115.0]}

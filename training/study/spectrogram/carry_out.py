@@ -13,31 +13,21 @@ from numpy.typing import NDArray
 
 from device.sound.logmel import FrontendSpec, LogMel
 from device.sound.pcm import CLIP_SECONDS
-from training.benchmark.household import draw_households
 from training.benchmark.pack import Pack
 from training.classifier import ClassifierRecipe, float_scores, learn_classifier
 from training.corpus.index import Progress
 from training.metrics import eer, frr_at_far
+from training.study.households import Trials
 from training.study.kept import kept
 from training.study.paired import Statistic, Tried, paired
 from training.study.spectrogram.cuts import Pieces, cut
 from training.study.spectrogram.settings import Setting
-from training.study.trials import TARGET_FAR, Figures, Trial, judge, spread, trial
+from training.study.trials import TARGET_FAR, Figures, Trial, judge, spread
 
 STATISTICS: Mapping[str, Statistic] = {
     "eer": eer,
     "frr_where_far_is_1pct": lambda inside, outside: frr_at_far(inside, outside, TARGET_FAR),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Households:
-    """How many are drawn, of whom, and how much of each resident is learnt."""
-
-    draws: int = 5
-    residents: int = 5
-    enrol_seconds: float = 60.0
-    seed: int = 7
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,9 +43,8 @@ class Run:
 def carry_out(
     every: Sequence[Setting],
     pack: Pack,
-    folder: Path,
     recipe: ClassifierRecipe,
-    households: Households,
+    households: Trials,
     *,
     runs: Path,
     progress: Progress,
@@ -65,29 +54,25 @@ def carry_out(
     ``runs``."""
     found: list[Run] = []
     for setting in every:
-        found.append(_run(setting, cut(setting, pack, folder), recipe, households, runs, progress))
+        found.append(_run(setting, cut(setting, pack, households.pack), recipe, households, runs, progress))
         ended(found)
         progress("settings", len(found), len(every))
     return found
 
 
-def trials_of(pieces: Pieces, seconds: float, households: Households) -> list[Trial]:
+def trials_in(pieces: Pieces, seconds: float, households: Trials) -> list[Trial]:
     """The households' trials among pieces of ``seconds``. People and days do not depend on the length."""
     # A draw counts clips of 3 s: of another length, as many more or fewer are the same speech.
-    draws = draw_households(
-        pieces.pack, draws=households.draws, residents=households.residents,
-        enrol_seconds=households.enrol_seconds * CLIP_SECONDS / seconds, enrol_sessions=1, seed=households.seed,
-    )  # fmt: skip
-    return [trial(pieces.pack, draw, seed=households.seed + count) for count, draw in enumerate(draws)]
+    return households.of_classifiers(pieces.pack, enrol_seconds=households.enrol_seconds * CLIP_SECONDS / seconds)
 
 
 def _run(
-    setting: Setting, pieces: Pieces, recipe: ClassifierRecipe, households: Households, runs: Path, progress: Progress
+    setting: Setting, pieces: Pieces, recipe: ClassifierRecipe, households: Trials, runs: Path, progress: Progress
 ) -> Run:
     heard = hashlib.sha256(np.ascontiguousarray(pieces.samples).tobytes()).hexdigest()
     features: list[NDArray[np.float32]] = []
     figures, tried = [], []
-    trials = trials_of(pieces, setting.seconds, households)
+    trials = trials_in(pieces, setting.seconds, households)
     # As many steps over as much sound at every length: more of short clips would otherwise learn longer.
     batch_size = max(2, round(recipe.classifier.batch_size * CLIP_SECONDS / setting.seconds))
     classifier = replace(recipe.classifier, batch_size=batch_size)

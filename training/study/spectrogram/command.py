@@ -17,8 +17,9 @@ from training.benchmark.pack import Pack, read_pack
 from training.classifier import ClassifierRecipe, read_classifier
 from training.corpus.index import Progress
 from training.progress import Bars
+from training.study.households import Trials, add_households, trials_of
 from training.study.spectrogram.band_means import band_means
-from training.study.spectrogram.carry_out import Households, Run, carry_out, told_of, trials_of
+from training.study.spectrogram.carry_out import Run, carry_out, told_of, trials_in
 from training.study.spectrogram.cuts import cut
 from training.study.spectrogram.page import page
 from training.study.spectrogram.pitch import alone, people, pitch_hz, speaker_share
@@ -34,7 +35,7 @@ def spectrogram(arguments: argparse.Namespace, progress: Progress) -> dict[str, 
     """The whole study, ready for JSON, which is written as settings end. Raises a
     :class:`~device.errors.VoicelatchError`."""
     recipe = read_classifier(arguments.recipe)
-    households = Households(arguments.draws, arguments.residents, arguments.enrol_seconds, arguments.seed)
+    households = trials_of(arguments)
     pack = read_pack(arguments.pack, vad=VadSpec(), segmenter=SegmenterSpec(), sounds_heard=(), file_hash={},
                      progress=progress)  # fmt: skip
     told: dict[str, Any] = {
@@ -53,7 +54,7 @@ def spectrogram(arguments: argparse.Namespace, progress: Progress) -> dict[str, 
         _write(told, arguments)
 
     _write(told, arguments)
-    carry_out(settings(recipe.frontend), pack, arguments.pack, recipe, households, runs=arguments.runs,
+    carry_out(settings(recipe.frontend), pack, recipe, households, runs=arguments.runs,
               progress=progress, ended=ended)  # fmt: skip
     if arguments.pitch_clips:
         told["pitch"] = _pitch(pack, recipe, households, arguments, progress)
@@ -62,11 +63,11 @@ def spectrogram(arguments: argparse.Namespace, progress: Progress) -> dict[str, 
 
 
 def _pitch(
-    pack: Pack, recipe: ClassifierRecipe, households: Households, arguments: argparse.Namespace, progress: Progress
+    pack: Pack, recipe: ClassifierRecipe, households: Trials, arguments: argparse.Namespace, progress: Progress
 ) -> dict[str, Any]:
     hz = pitch_hz(pack, clips_a_session=arguments.pitch_clips, runs=arguments.runs, progress=progress)
     shipped = settings(recipe.frontend)[0]
-    trials = trials_of(cut(shipped, pack, arguments.pack), shipped.seconds, households)
+    trials = trials_in(cut(shipped, pack, arguments.pack), shipped.seconds, households)
     found = people(pack, hz)
     shares = {"of all people": speaker_share(found)}
     shares |= {f"among {words}": speaker_share(found, sex) for sex, words in SEXES.items()}
@@ -74,46 +75,35 @@ def _pitch(
 
 
 def _write(told: dict[str, Any], arguments: argparse.Namespace) -> None:
-    if arguments.json:
-        write_text(arguments.json, json.dumps(told, indent=1, allow_nan=False))
-    if arguments.page and any(row["against"] for row in told["settings"]):
+    write_text(arguments.json, json.dumps(told, indent=1, allow_nan=False))
+    if any(row["against"] for row in told["settings"]):
         write_text(arguments.page, page(told))
 
 
 def _command_line(arguments: argparse.Namespace) -> str:
     """The command that makes this again, the pack named as such."""
-    return (
-        f"{COMMAND} {arguments.recipe} --pack PACK --draws {arguments.draws} --pitch-clips {arguments.pitch_clips} "
-        f"--seed {arguments.seed}"
-    )
+    return f"{COMMAND} {arguments.recipe} {trials_of(arguments).options()} --pitch-clips {arguments.pitch_clips}"
 
 
 def add_parser(studies: Any) -> argparse.ArgumentParser:
     """Add ``spectrogram`` to the sub-parsers of ``study``; its ``action`` takes the parsed arguments."""
     text = "Linear against mel, bands, length of a clip, silence, the bands' means, pitch: what each is worth."
-    example = f"{COMMAND} --pack PACK --json reports/spectrogram.json --page reports/spectrogram.html"
+    example = f"{COMMAND} --pack PACK"
     parser: argparse.ArgumentParser = studies.add_parser(
         "spectrogram", help=text, description=text,
         epilog=f"A killed study goes on: what was learnt is kept in --runs. Example: {example}",
     )  # fmt: skip
     parser.add_argument("recipe", type=Path, nargs="?", default=RECIPE, help=f"a classifier (default: {RECIPE})")
-    parser.add_argument("--pack", type=Path, required=True, help="the folder with manifest.csv that it is judged on")
-    parser.add_argument("--draws", type=int, default=5, help="households drawn (default: 5)")
-    parser.add_argument("--residents", type=int, default=5, help="residents of each household (default: 5)")
-    parser.add_argument("--enrol-seconds", type=float, default=60.0, help="enrolled of each resident (default: 60)")
     parser.add_argument(
         "--pitch-clips", type=int, default=3, help="clips of each day whose pitch is followed; 0: none (default: 3)"
     )
-    parser.add_argument("--seed", type=int, default=7, help="decides every draw and network (default: 7)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where scores are kept (default: runs)")
-    parser.add_argument("--json", type=Path, default=None, help="write everything here, as settings end")
-    parser.add_argument("--page", type=Path, default=None, help="write the page here, as settings end")
+    add_households(parser, study="spectrogram", draws=5)
     parser.set_defaults(action=_command)
     return parser
 
 
 def _command(arguments: argparse.Namespace) -> int:
-    within("--draws", arguments.draws, 1, 1000)
     within("--pitch-clips", arguments.pitch_clips, 0, 1000)
     with Bars() as bars:
         told = spectrogram(arguments, bars)

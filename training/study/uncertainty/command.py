@@ -13,13 +13,13 @@ from device.sound.segmenter import SegmenterSpec
 from device.sound.vad import VadSpec
 from training.atomic import write_text
 from training.benchmark.command import describe
-from training.benchmark.household import draw_households
 from training.benchmark.pack import Pack, read_pack
 from training.benchmark.systems import Judged, read_judged
 from training.classifier import read_classifier
 from training.corpus.index import Progress
 from training.progress import Bars
-from training.study.trials import Trial, trial
+from training.study.households import add_households, trials_of
+from training.study.trials import Trial
 from training.study.uncertainty.carry_out import Sounds, all_draws, answers_in, sounds_of
 from training.study.uncertainty.outsiders import NOISE, noise_clips, other_languages
 from training.study.uncertainty.page import page
@@ -34,6 +34,7 @@ COMMAND = "python -m training study uncertainty"
 def uncertainty(arguments: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     """The whole study, ready for JSON, which is written after every draw. Raises a
     :class:`~device.errors.VoicelatchError`."""
+    households = trials_of(arguments)
     recipe = read_classifier(arguments.recipe)
     judged = None if arguments.without_product else read_judged(arguments.model)
     pack = _pack(arguments.pack, judged, progress)
@@ -43,11 +44,7 @@ def uncertainty(arguments: argparse.Namespace, progress: Progress) -> dict[str, 
         for name, clips in other_languages(arguments.pack, arguments.other_languages, progress).items()
     }
     sounds = sounds_of(pack, outsiders, recipe)
-    draws = draw_households(
-        pack, draws=arguments.draws, residents=arguments.residents, enrol_seconds=arguments.enrol_seconds,
-        enrol_sessions=1, seed=arguments.seed,
-    )  # fmt: skip
-    trials = [trial(pack, draw, seed=arguments.seed + count) for count, draw in enumerate(draws)]
+    trials = households.of_classifiers(pack)
     door = (
         product_answers(pack, trials, judged, folder=arguments.runs, seed=arguments.seed)
         if judged is not None
@@ -60,10 +57,8 @@ def uncertainty(arguments: argparse.Namespace, progress: Progress) -> dict[str, 
                            folder=arguments.runs, progress=progress)  # fmt: skip
         logits.append({**asked, **door[count - 1]})
         told = _told(pack, trials[:count], logits, sounds, arguments)
-        if arguments.json:
-            write_text(arguments.json, json.dumps(told, indent=1, allow_nan=False))
-        if arguments.page:
-            write_text(arguments.page, page(told))
+        write_text(arguments.json, json.dumps(told, indent=1, allow_nan=False))
+        write_text(arguments.page, page(told))
         progress("draws", count, len(trials))
     return told
 
@@ -88,30 +83,22 @@ def _told(
 def _command_line(arguments: argparse.Namespace) -> str:
     """The command that makes this again, the pack named as such."""
     folders = "".join(f" --other-languages {each.name}" for each in arguments.other_languages)
-    return (
-        f"{COMMAND} {arguments.recipe} --pack PACK{folders} --draws {arguments.draws} --members {arguments.members} "
-        f"--seed {arguments.seed}"
-    )
+    return f"{COMMAND} {arguments.recipe} {trials_of(arguments).options()}{folders} --members {arguments.members}"
 
 
 def add_parser(studies: Any) -> argparse.ArgumentParser:
     """Add ``uncertainty`` to the sub-parsers of ``study``; its ``action`` takes the parsed arguments."""
     text = "Does refusing what is uncertain keep strangers out? Dropout, an ensemble, and the door's own network."
-    example = f"{COMMAND} --pack PACK --json reports/uncertainty.json --page reports/uncertainty.html"
+    example = f"{COMMAND} --pack PACK"
     parser: argparse.ArgumentParser = studies.add_parser(
         "uncertainty", help=text, description=text, epilog=f"Example: {example}"
     )
     parser.add_argument("recipe", type=Path, nargs="?", default=RECIPE, help=f"a classifier (default: {RECIPE})")
-    parser.add_argument("--pack", type=Path, required=True, help="the folder with manifest.csv that it is judged on")
     parser.add_argument(
         "--other-languages", type=Path, action="append", default=[], metavar="FOLDER",
         help="speech of another language, a folder a speaker; beside the pack's own rows of other languages",
     )  # fmt: skip
-    parser.add_argument("--draws", type=int, default=5, help="households drawn (default: 5)")
     parser.add_argument("--members", type=int, default=5, help="networks of the ensemble (default: 5)")
-    parser.add_argument("--residents", type=int, default=5, help="residents of each household (default: 5)")
-    parser.add_argument("--enrol-seconds", type=float, default=60.0, help="enrolled of each resident (default: 60)")
-    parser.add_argument("--seed", type=int, default=7, help="decides every draw and network (default: 7)")
     parser.add_argument("--model", type=Path, default=Path("models/backbone"), help="the door's own network")
     parser.add_argument(
         "--without-product",
@@ -119,15 +106,13 @@ def add_parser(studies: Any) -> argparse.ArgumentParser:
         help="do not ask the door's own network, which needs about fifty people",
     )
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where answers are kept (default: runs)")
-    parser.add_argument("--json", type=Path, default=None, help="write everything here, after every draw")
-    parser.add_argument("--page", type=Path, default=None, help="write the page here, after every draw")
+    add_households(parser, study="uncertainty", draws=5)
     parser.set_defaults(action=_command)
     return parser
 
 
 def _command(arguments: argparse.Namespace) -> int:
     within("--members", arguments.members, 2, 100)
-    within("--draws", arguments.draws, 1, 1000)
     with Bars() as bars:
         told = uncertainty(arguments, bars)
     print(table(told))

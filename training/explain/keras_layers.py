@@ -9,7 +9,8 @@ import numpy as np
 from keras import layers
 
 from device.sound.logmel import Features
-from training.explain.layers import Anatomy, Layer, Weights, work_of
+from training.explain.layers import Anatomy, Layer, Weights
+from training.networks.cost import work_of
 
 # Their outputs are what the next layer makes into its own, or the same numbers in another order.
 ARRANGING = (layers.InputLayer, layers.Reshape, layers.Flatten)
@@ -31,13 +32,13 @@ def read_keras(network: Any, features: Features | None) -> Anatomy:
 
 def _layer(layer: Any, others: list[Any], maps: Any) -> Layer:
     shape = tuple(int(each) for each in layer.output.shape[1:])
-    kernel, folded, work = _kernel(layer), False, 0
+    kernel, folded = _kernel(layer), False
     if kernel is not None:
-        work = work_of("dense" if isinstance(layer, layers.Dense) else "convolution", shape, kernel)
         norm = next((each for each in _takers(layer, others) if isinstance(each, layers.BatchNormalization)), None)
         if norm is not None:
             kernel, folded = kernel * _scale(norm), True
-    return Layer(layer.name, type(layer).__name__, shape, int(layer.count_params()), work, kernel, folded, maps)
+    kind, parameters = type(layer).__name__, int(layer.count_params())
+    return Layer(layer.name, kind, shape, parameters, work_of(layer), kernel, folded, maps)
 
 
 def _kernel(layer: Any) -> Weights | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -69,12 +68,6 @@ def filters_of(layer: Layer) -> Filters | None:
         flat = layer.maps.reshape(-1, layer.maps.shape[-1])
         silent = int(np.sum(np.abs(flat).max(axis=0) == 0.0))
     return Filters(norms, norms < DEAD_SHARE * np.median(norms), silent)
-
-
-def work_of(kind: str, shape: tuple[int, ...], kernel: Weights) -> int:
-    """Multiply-adds of one pass: each weight once at every place of the output; a dense layer has one place."""
-    places = math.prod(shape[:-1]) if kind != "dense" else 1
-    return places * kernel.size
 
 
 def pictures_of(kernel: Weights) -> NDArray[np.float32]:

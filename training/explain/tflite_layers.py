@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import warnings
 from typing import Any
 
@@ -12,7 +13,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from device.sound.logmel import Features
 from device.verdict.interpreter import RUNTIMES, TensorSpec, choose_runtime
-from training.explain.layers import Anatomy, Layer, Weights, work_of
+from training.explain.layers import Anatomy, Layer, Weights
 
 KINDS = {"CONV_2D": "convolution", "DEPTHWISE_CONV_2D": "depthwise", "FULLY_CONNECTED": "dense"}
 # The same numbers in another order.
@@ -51,7 +52,7 @@ def read_tflite(model: bytes, features: Features | None, entry: TensorSpec) -> A
         if features is not None and kind not in ARRANGING:
             maps = _real(interpreter.get_tensor(out["index"]), out)[0]
         parameters = sum(int(np.prod(details[each]["shape"])) for each in constant) if _has_weights(kind) else 0
-        work = work_of(KINDS[kind], shape, kernel) if kernel is not None else 0
+        work = _work(KINDS[kind], shape, kernel) if kernel is not None else 0
         found.append(Layer(f"op {number}", kind.lower(), shape, parameters, work, kernel, kernel is not None, maps))
     return Anatomy("TFLite network", "float" if entry.dtype == "float32" else "int8", tuple(found))
 
@@ -98,3 +99,9 @@ def _real(integers: NDArray[Any], detail: dict[str, Any]) -> NDArray[np.float32]
         scales, zeros = scales.reshape(form), zeros.reshape(form)
     real: NDArray[np.float32] = ((integers.astype(np.float32) - zeros) * scales).astype(np.float32)
     return real
+
+
+def _work(kind: str, shape: tuple[int, ...], kernel: Weights) -> int:
+    """Multiply-adds of one pass: each weight once at every place of the output; a dense layer has one place."""
+    places = math.prod(shape[:-1]) if kind != "dense" else 1
+    return places * kernel.size

@@ -19,7 +19,8 @@ class Batches:
     With a ``speaker_balance`` above 0 clips are drawn instead, those of people with few clips more often. A batch is
     ``{"features": (b, crop, bands), "teacher": (b, d)}`` and labels ``(b,)``; draws depend on seed, epoch and step
     alone, so that an interrupted run goes on as it would have. ``rows``: which clips are used, ``(m,)``; all where
-    left out. An epoch is once through them, or ``steps_per_epoch`` batches.
+    left out. An epoch is once through them, or ``steps_per_epoch`` batches. ``clean``: the share of clips taken as
+    recorded whatever is drawn, at the first and at the last step of ``epochs``.
     """
 
     def __init__(
@@ -34,6 +35,8 @@ class Batches:
         speaker_balance: float = 0.0,
         rows: NDArray[np.int64] | None = None,
         steps_per_epoch: int = 0,
+        clean: tuple[float, float] = (0.0, 0.0),
+        epochs: int = 1,
     ) -> None:
         self._shards = [np.load(path, mmap_mode="r") for path in shards]
         self._ends = np.cumsum([len(shard) for shard in self._shards])
@@ -42,6 +45,7 @@ class Batches:
         self._batch_size, self._crop, self._seed = batch_size, crop_frames, seed
         self._chances = chances(labels[self._rows], speaker_balance) if speaker_balance > 0 else None
         self._steps = steps_per_epoch or len(self._rows) // batch_size
+        self._clean, self._all_steps = clean, self._steps * epochs
         self._orders: dict[int, NDArray[np.int64]] = {}
 
     def __len__(self) -> int:
@@ -52,8 +56,14 @@ class Batches:
         epoch, index = divmod(int(step), len(self))
         rng = np.random.default_rng([self._seed, epoch, index])
         rows = self._order(epoch)[index * self._batch_size : (index + 1) * self._batch_size]
-        features = np.stack([self._example(int(row), rng) for row in rows])
+        clean = self.clean_share(int(step))
+        features = np.stack([self._example(int(row), rng, clean) for row in rows])
         return features, self._teacher[rows], self._labels[rows]
+
+    def clean_share(self, step: int) -> float:
+        """The share of clips taken as recorded at one step, 0..1."""
+        first, last = self._clean
+        return first + (last - first) * min(1.0, step / max(1, self._all_steps - 1))
 
     def dataset(self, *, first_epoch: int, epochs: int) -> tf.data.Dataset:
         """All batches from ``first_epoch`` to the end, made ahead of their use on all cores."""
@@ -85,10 +95,11 @@ class Batches:
             self._orders = {epoch - 1: self._orders.get(epoch - 1, order), epoch: order}
         return self._orders[epoch]
 
-    def _example(self, row: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    def _example(self, row: int, rng: np.random.Generator, clean: float) -> NDArray[np.float32]:
         place = int(np.searchsorted(self._ends, row, side="right"))
         shard = self._shards[place]
-        variant = int(rng.integers(shard.shape[1]))
+        # The first variant is the clip as recorded.
+        variant = 0 if clean > 0.0 and rng.random() < clean else int(rng.integers(shard.shape[1]))
         start = int(rng.integers(shard.shape[2] - self._crop + 1))
         features = shard[row - self._ends[place] + len(shard), variant, start : start + self._crop].astype(np.float32)
         if rng.random() < 0.5:

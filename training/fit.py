@@ -22,14 +22,17 @@ from numpy.typing import NDArray
 
 from device.errors import DataError
 from training.batches import Batches
+from training.begin import first_centres
 from training.compute import precision, strategy_for
 from training.corpus.index import Progress
 from training.examples import NO_SPEAKER
 from training.layer_log import LayerLog, keep_start
+from training.learning_settings import Backbone
 from training.material import Material
 from training.metrics import eer, frr_at_far, pooled, trials_between
 from training.networks.backbone import build
-from training.recipe import Backbone, Compute
+from training.networks.weights import load_weights
+from training.recipe import Compute
 from training.tracking import Tracker
 
 VALIDATION_ENROLLED = 3
@@ -115,7 +118,9 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch
-        self.model.margin.assign(self._settings.margin * min(1.0, epoch / self._warm))
+        # Where learning goes on, the classes stand near their people already.
+        warm = 1.0 if self._settings.start_from else min(1.0, epoch / self._warm)
+        self.model.margin.assign(self._settings.margin * warm)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         steps = self.params["steps"]
@@ -178,7 +183,7 @@ def fit_backbone(
     with strategy.scope():
         whole = build(settings.network, (frames, bands), **sizes)
     if (folder / "finished").exists():
-        whole.load_weights(folder / "best.weights.h5")
+        load_weights(whole, folder / "best.weights.h5")
         return whole
     with strategy.scope(), precision(compute):
         cropped = build(settings.network, (settings.crop_frames, bands), **sizes)
@@ -198,6 +203,8 @@ def fit_backbone(
         speaker_balance=settings.speaker_balance,
         rows=material.rows,
         steps_per_epoch=settings.steps_per_epoch,
+        clean=(settings.clean_start, settings.clean_end),
+        epochs=settings.epochs,
     )
     rate = learning_rate(settings, len(batches) * settings.epochs)
     with strategy.scope():
@@ -205,6 +212,11 @@ def fit_backbone(
         learner.compile(optimizer=keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=5.0))
         learner.build({"features": (None, settings.crop_frames, bands), "teacher": (None, material.teacher.shape[1])})
         learner.optimizer.build(learner.trainable_variables)
+        if settings.start_from and settings.teacher:
+            # From chance, the teacher's space and the network's have nothing in common yet.
+            labels, taught = material.labels[material.rows], material.teacher[material.rows]
+            random = np.asarray(learner.classes)
+            learner.classes.assign(first_centres(random, labels, taught, sub_centres=settings.sub_centres))
     watch = Watch(validation, whole, folder, settings=settings, tracker=tracker, progress=progress)
     backup = keras.callbacks.BackupAndRestore(str(folder / "backup"), save_freq="epoch", delete_checkpoint=False)
     if not gives_up(rates, settings.patience):
@@ -216,14 +228,14 @@ def fit_backbone(
             verbose=0,
         )
     (folder / "finished").touch()
-    whole.load_weights(folder / "best.weights.h5")
+    load_weights(whole, folder / "best.weights.h5")
     return whole
 
 
 def load_start(network: Any, weights: Path) -> None:
     """Begin where an earlier run ended. Raises :class:`DataError` when the weights are missing or another network's."""
     try:
-        network.load_weights(weights)
+        load_weights(network, weights)
     except (OSError, ValueError) as error:
         raise DataError(
             "these weights cannot be gone on from",

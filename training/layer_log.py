@@ -16,6 +16,7 @@ import numpy as np
 
 from training.atomic import write_text
 from training.networks.parts import Values, kernel_values, norm_values
+from training.networks.weights import load_weights
 
 START, LOG = "start.weights.h5", "layers.jsonl"
 # By name of the layer: since_start and since_epoch_before, or None where the start is all zeros.
@@ -54,7 +55,7 @@ def keep_start(learning: Any, spare: Any, folder: Path) -> None:
         fresh = folder / f"new.{START}"
         learning.save_weights(fresh)
         fresh.replace(path)
-    spare.load_weights(path)
+    load_weights(spare, path)
 
 
 def moved(start: Mapping[str, Values], before: Mapping[str, Values], now: Mapping[str, Values]) -> Moved:

@@ -1,4 +1,4 @@
-"""From split recordings to an int8 backbone: clips, teacher, examples, fit, int8. Each stage is kept on disk."""
+"""From split recordings to an int8 backbone: clips, teacher, examples, fit, whitened, int8. Each is kept on disk."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from device.errors import DataError
 from device.sound.logmel import LogMel
-from training.backbone import BackboneArtefact, read_backbone, write_backbone
+from training.backbone import BackboneArtefact, keep_weights, read_backbone, write_backbone
 from training.clips import Cutter, SpokenClip
 from training.conditions import SPEECH_SECONDS, shortened
 from training.corpus.index import Index, Progress
@@ -21,24 +21,28 @@ from training.corpus.split import Split, speaker_hash
 from training.door_copies import NOTHING_RECORDED, door_copies
 from training.fit import ValidationClips, fit_backbone
 from training.material import Material, gather
+from training.networks.weights import load_weights
 from training.quantize import quantize
 from training.recipe import Recipe
 from training.stages import Stages
 from training.tracking import Tracker
 from training.voices import Embedder
+from training.whitening import whiten_network, whitening_of
 
 MIN_SPEAKERS = 20
 VALIDATION_CLIPS_PER_SPEAKER = 12
 CALIBRATION_CLIPS = 300
+WHITENING_CLIPS = 8000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Learnt:
-    """The int8 backbone; the Keras ``network`` for whole clips it was made from; what it learnt from; the folder of the
-    fit, with its weights and its epochs."""
+    """The int8 backbone; the Keras ``network`` for whole clips it was made from, and the file of its ``weights``; what
+    it learnt from; the folder of the fit, with its epochs and its weights before whitening."""
 
     artefact: BackboneArtefact
     network: Any
+    weights: Path
     material: Material
     fit_folder: Path
 
@@ -64,7 +68,7 @@ def learn(recipe: Recipe, index: Index, parts: Split, stages: Stages, tracker: T
     judged_by = [each.sha256 for each in parts.validation]
     start = Path(settings.start_from)
     begun_from = hashlib.sha256(start.read_bytes()).hexdigest() if settings.start_from and start.is_file() else ""
-    with stages.kept("fit", material.key, asdict(settings), judged_by, begun_from) as fit:
+    with stages.kept("fit", material.key, settings.learnt_by(), judged_by, begun_from) as fit:
         network = fit_backbone(
             material,
             validation_clips(held_out, recipe),
@@ -76,15 +80,31 @@ def learn(recipe: Recipe, index: Index, parts: Split, stages: Stages, tracker: T
             compute=recipe.compute,
         )
 
+    weights, made_of = fit.folder / "best.weights.h5", fit.key
+    if settings.whitening:
+        with stages.kept("whitened", fit.key, settings.whitening) as stage:
+            weights, made_of = stage.folder / "best.weights.h5", stage.key
+            whitened(network, material, settings.whitening, np.random.default_rng(recipe.data.seed), weights)
+
     # The number is that of the way it is quantized.
-    with stages.kept("int8", 3, fit.key, list(recipe.publish.licences)) as stage:
+    with stages.kept("int8", 3, made_of, list(recipe.publish.licences)) as stage:
         if not stage.complete:
             write_backbone(
                 stage.folder / "backbone",
                 _quantized(recipe, index, parts, network, material.shards, cutter, held_out, progress),
             )
         artefact = read_backbone(stage.folder / "backbone")
-    return Learnt(artefact, network, material, fit.folder)
+    return Learnt(artefact, network, weights, material, fit.folder)
+
+
+def whitened(network: Any, material: Material, share: float, rng: np.random.Generator, weights: Path) -> None:
+    """Whiten ``network`` by what it hears of clips it learnt from, unless ``weights`` hold it whitened already."""
+    if not weights.exists():
+        features = representative(material.shards, rng, most=WHITENING_CLIPS)
+        raw = np.asarray(network.predict(features, batch_size=64, verbose=0), dtype=np.float32)
+        whiten_network(network, whitening_of(raw, share=share))
+        keep_weights(network, weights)
+    load_weights(network, weights)
 
 
 def _quantized(
@@ -127,12 +147,14 @@ def _quantized(
     )
 
 
-def representative(shards: Sequence[Path], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Features to quantize by, ``(n, frames, bands)``: clips drawn from all speakers, each in a condition drawn from
-    those it was learnt in, the clean one among them."""
+def representative(
+    shards: Sequence[Path], rng: np.random.Generator, *, most: int = CALIBRATION_CLIPS
+) -> NDArray[np.float32]:
+    """Features to quantize or to whiten by, ``(n, frames, bands)``, at most ``most``: clips drawn from all speakers,
+    each in a condition drawn from those it was learnt in, the clean one among them."""
     stored = [np.load(path, mmap_mode="r") for path in shards]
     sizes = np.array([len(shard) for shard in stored])
-    drawn = np.sort(rng.choice(int(sizes.sum()), min(CALIBRATION_CLIPS, int(sizes.sum())), replace=False))
+    drawn = np.sort(rng.choice(int(sizes.sum()), min(most, int(sizes.sum())), replace=False))
     places = [(int(np.searchsorted(np.cumsum(sizes), row, side="right")), int(row)) for row in drawn]
     before = np.concatenate([[0], np.cumsum(sizes)])
     return np.stack(

@@ -21,6 +21,7 @@ from training.examples import NO_SPEAKER, Source, make_examples
 from training.recipe import Recipe
 from training.stages import Stages
 from training.teacher import teach
+from training.whitening import whitening_of
 
 BABBLE_CLIPS = 300
 
@@ -71,8 +72,12 @@ def gather(recipe: Recipe, parts: Split, cutter: Cutter, stages: Stages, progres
         keys.append(examples.key)
         labels.append(np.where(source.labels == NO_SPEAKER, NO_SPEAKER, source.labels * count + offset))
     classes = np.concatenate(labels)
-    zeros = np.zeros((len(classes), settings.embedding_size), dtype=np.float32)
-    teacher = targets(np.concatenate(taught), classes, settings.teacher_speaker_share) if taught else zeros
+    teacher = np.zeros((len(classes), settings.embedding_size), dtype=np.float32)
+    if taught:
+        teacher = targets(
+            np.concatenate(taught), classes,
+            speaker_share=settings.teacher_speaker_share, whitening=settings.teacher_whitening,
+        )  # fmt: skip
     rows = chosen(
         classes,
         speeds=count,
@@ -83,13 +88,15 @@ def gather(recipe: Recipe, parts: Split, cutter: Cutter, stages: Stages, progres
     return Material(tuple(shards), classes, teacher, rows, "+".join(keys))
 
 
-def targets(taught: NDArray[np.float32], labels: NDArray[np.int64], speaker_share: float) -> NDArray[np.float32]:
-    """What the student shall come near, float32 ``(n, d)`` of length 1: the teacher's embeddings ``(n, d)``, centred,
-    so that the angle between two people is spread over the sphere instead of one corner of it.
-
-    A ``speaker_share`` of each is the mean over its class, which holds less of what was said and more of who said it.
+def targets(
+    taught: NDArray[np.float32], labels: NDArray[np.int64], *, speaker_share: float, whitening: float = 0.0
+) -> NDArray[np.float32]:
+    """What the student shall come near, float32 ``(n, d)`` of length 1: the teacher's embeddings ``(n, d)``,
+    centred, so that the angle between two people is spread over the sphere instead of one corner of it, and
+    whitened by a share, so that it is spread over all directions. A ``speaker_share`` of each is the mean over its
+    class, which holds less of what was said and more of who said it.
     """
-    centred = taught - taught.mean(axis=0)
+    centred = whitening_of(taught, share=whitening)(taught) if whitening > 0 else taught - taught.mean(axis=0)
     centred /= np.linalg.norm(centred, axis=1, keepdims=True)
     known = labels != NO_SPEAKER
     if speaker_share > 0 and known.any():

@@ -12,7 +12,7 @@ import numpy as np
 from device.errors import BundleError
 from device.verdict.bundle import Bundle, load_bundle, point_current
 from training.augment import Surroundings
-from training.backbone import BackboneArtefact, read_backbone, write_backbone
+from training.backbone import BackboneArtefact, keep_weights, read_backbone, write_backbone
 from training.calibrate import choose_thresholds, fit_calibration, validation_trials
 from training.clips import Cutter, SpokenClip
 from training.compare import hold_test, refuse_a_worse_one, standing, why_not_comparable
@@ -136,6 +136,8 @@ def _run(
     with stages.timed("publish"):
         if recipe.publish.backbone:
             write_backbone(models / recipe.publish.backbone, artefact)
+            if recipe.publish.keep_weights and network is not None:
+                keep_weights(network, models / f"{recipe.publish.backbone}.weights.h5")
         keep = recipe.publish.keep
         folder = models / (f"{draft.name}-{draft.sequence}" if keep else draft.name)
         bundle = write_verified(folder, draft.files(reports), signer=signer)
@@ -220,7 +222,7 @@ def sounds(index: Index, recordings: Recordings) -> list[Sound]:
 
 def provenance(recipe: Recipe, index: Index, parts: Split, artefact: BackboneArtefact) -> dict[str, Any]:
     """What a bundle says of where it comes from; ``enrolled_recordings`` so that no later test uses them."""
-    inherited = ("training_speakers", "validation_speakers", "licences")
+    inherited = ("training_speakers", "validation_speakers", "licences", "network")
     return {
         "recipe_sha256": recipe.sha256(),
         "data_sha256": index.data_sha256(),

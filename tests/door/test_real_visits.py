@@ -46,7 +46,8 @@ class Visits:
 def visits(speech_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Visits:
     import soundfile
 
-    from training.recipe import Backbone, Data, Enrol, Publish, Recipe
+    from training.learning_settings import Backbone
+    from training.recipe import Data, Enrol, Publish, Recipe
     from training.run import run
 
     with (speech_pack / "manifest.csv").open(newline="") as file:

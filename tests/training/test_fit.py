@@ -10,12 +10,15 @@ import pytest
 from device.errors import DataError
 from device.verdict.interpreter import Interpreter, unit_length
 from training.examples import NO_SPEAKER
-from training.recipe import Backbone, Compute
+from training.learning_settings import Backbone
+from training.recipe import Compute
 from training.tracking import JsonLines
 
 SHAPE = (48, 16)
 ONE = Compute(devices="one")
-SETTINGS = Backbone(width=4, embedding_size=16, epochs=3, batch_size=16, crop_frames=32, teacher="resemblyzer")
+SETTINGS = Backbone(
+    network="lean", width=4, embedding_size=16, epochs=3, batch_size=16, crop_frames=32, teacher="resemblyzer"
+)
 
 
 def voices(rng: np.random.Generator, speakers: int, clips: int) -> tuple[np.ndarray, np.ndarray]:
@@ -134,3 +137,35 @@ def test_learning_goes_on_from_an_earlier_runs_weights_and_refuses_those_of_anot
         load_start(other, tmp_path / "best.weights.h5")
     with pytest.raises(DataError, match="gone on from"):
         load_start(first, tmp_path / "missing.weights.h5")
+
+
+def test_a_run_that_goes_on_begins_at_the_teachers_means_and_with_its_whole_margin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("tensorflow")
+    from training import fit
+    from training.networks.backbone import build
+
+    begun = build("lean", SHAPE, embedding_size=16, width=4)
+    begun.save_weights(tmp_path / "begun.weights.h5")
+    margins, centres = [], []
+    begin = fit.Watch.on_epoch_begin
+
+    def watch(self: fit.Watch, epoch: int, logs: object = None) -> None:
+        begin(self, epoch, logs)
+        margins.append(float(self.model.margin.numpy()))
+        centres.append(self.model.classes.numpy())
+
+    monkeypatch.setattr(fit.Watch, "on_epoch_begin", watch)
+    given: list[np.ndarray] = []
+    first = fit.first_centres
+    monkeypatch.setattr(fit, "first_centres", lambda *a, **n: given.append(first(*a, **n)) or given[-1])
+    learn(tmp_path, replace(SETTINGS, epochs=2, start_from=str(tmp_path / "begun.weights.h5")))
+    assert margins == pytest.approx([0.2, 0.2])
+    assert np.array_equal(centres[0], given[0])
+
+    margins.clear()
+    (tmp_path / "chance").mkdir()
+    learn(tmp_path / "chance", replace(SETTINGS, epochs=3))
+    assert margins == pytest.approx([0.0, 0.2, 0.2])
+    assert len(given) == 1

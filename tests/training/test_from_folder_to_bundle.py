@@ -21,8 +21,9 @@ from training.compare import Standing
 from training.corpus.household import build_household
 from training.corpus.index import index_folder
 from training.corpus.split import speaker_hash, split
+from training.learning_settings import Backbone
 from training.populations import refuse_known_people
-from training.recipe import Augment, Backbone, Data, DecisionSettings, Enrol, Publish, Recipe
+from training.recipe import Augment, Data, DecisionSettings, Enrol, Publish, Recipe
 from training.run import run
 
 # speechocean762 has enough clips of each person; LibriSpeech has the residents' other days.

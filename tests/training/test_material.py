@@ -13,7 +13,7 @@ def test_a_target_moves_from_the_clip_to_its_speakers_mean_and_an_unknown_ones_s
     rng = np.random.default_rng(1)
     taught = rng.standard_normal((12, 8)).astype(np.float32)
     labels = np.array([0] * 5 + [1] * 5 + [NO_SPEAKER] * 2)
-    alone, mixed, mean = (targets(taught, labels, share) for share in (0.0, 0.5, 1.0))
+    alone, mixed, mean = (targets(taught, labels, speaker_share=share) for share in (0.0, 0.5, 1.0))
     for found in (alone, mixed, mean):
         assert np.allclose(np.linalg.norm(found, axis=1), 1.0, atol=1e-5)
     assert np.allclose(mean[:5], mean[0], atol=1e-5)
@@ -67,3 +67,23 @@ def test_batches_find_each_clip_in_shards_of_any_size_and_take_only_the_rows_cho
     # Drawn without balance, every row comes equally often, but for the last round.
     counts = [seen.count(row) for row in rows.tolist()]
     assert max(counts) - min(counts) <= 1
+
+
+def test_clean_clips_come_first_and_hard_ones_later(tmp_path: Path) -> None:
+    pytest.importorskip("tensorflow")
+    from training.batches import Batches
+
+    # Every clip: 1 as recorded, 2 to 4 as augmented.
+    shard = np.broadcast_to(np.arange(1, 5, dtype=np.float16)[None, :, None, None], (64, 4, 40, 16))
+    np.save(tmp_path / "shard.npy", shard)
+
+    def heard(clean: tuple[float, float], step: int) -> float:
+        batches = Batches([tmp_path / "shard.npy"], np.arange(64), np.zeros((64, 2), dtype=np.float32), batch_size=64,
+                          crop_frames=32, seed=3, steps_per_epoch=50, clean=clean, epochs=2)  # fmt: skip
+        return float(np.mean(batches.batch(step)[0].max(axis=(1, 2)) == 1.0))
+
+    assert heard((1.0, 0.0), 0) == 1.0
+    assert heard((1.0, 1.0), 99) == 1.0
+    # At the end only the even draw among four is left.
+    assert [heard((1.0, 0.0), 99), heard((0.0, 0.0), 0)] == pytest.approx([0.25, 0.25], abs=0.15)
+    assert heard((1.0, 0.0), 50) == pytest.approx(0.25 + 0.75 * 0.495, abs=0.2)

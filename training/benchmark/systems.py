@@ -21,6 +21,7 @@ from device.verdict.bundle import load_bundle
 from device.verdict.interpreter import Embedding, Interpreter, unit_length
 from training.atomic import write_array
 from training.backbone import BackboneArtefact, read_backbone
+from training.networks.weights import load_weights
 
 Clips = NDArray[np.int16]
 CLIPS_PER_TASK = 64
@@ -88,7 +89,7 @@ def float_system(judged: Judged, weights: Path) -> System:
     network = build(
         settings["network"], judged.frontend.shape, embedding_size=settings["embedding_size"], width=settings["width"]
     )
-    network.load_weights(weights)
+    load_weights(network, weights)
 
     def embed(clips: Clips) -> Embedding:
         log_mel = LogMel(judged.frontend)

@@ -12,6 +12,7 @@ import numpy as np
 from device.errors import BundleError, ConfigError, DataError
 from device.sound.logmel import Features
 from device.verdict.interpreter import Embedding, unit_length
+from training.networks.weights import load_weights
 
 # An int8 copy stands this near to its own float network or nearer; another network's weights stand nowhere near.
 LEAST_COSINE = 0.9
@@ -46,7 +47,7 @@ def load_network(weights: Weights, manifest: Mapping[str, Any], *, shape: tuple[
         )
     network = build(name, shape, embedding_size=embedding_size, width=width)
     try:
-        network.load_weights(weights.path)
+        load_weights(network, weights.path)
     except (OSError, ValueError) as error:
         raise BundleError(
             f"these are no weights of {name}, width {width}",

@@ -105,7 +105,7 @@ def _learn(recipe: Recipe, index: Index, parts: Split, folder: Path, progress: P
     people = np.unique(material.labels[material.rows] // len(recipe.backbone.speeds))
     return _Learnt(
         learnt.artefact,
-        learnt.fit_folder / "best.weights.h5",
+        learnt.weights,
         {
             "speakers": int((people >= 0).sum()),
             "hours": round(len(material.rows) / len(recipe.backbone.speeds) * 3.0 / 3600.0, 2),

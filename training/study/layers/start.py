@@ -20,6 +20,7 @@ import numpy as np
 from training.layer_log import START
 from training.networks.backbone import build
 from training.networks.parts import Values, kernel_values
+from training.networks.weights import load_weights
 from training.recipe import Recipe
 
 # A likeness that unrelated directions reach once in a billion times.
@@ -39,14 +40,14 @@ def start_of(recipe: Recipe, fit_folder: Path, learnt: Any) -> Start:
     kept = fit_folder / START
     if kept.exists():
         network = _built(recipe, recipe.frontend.shape)
-        network.load_weights(kept)
+        load_weights(network, kept)
         return Start(kernel_values(network), "kept when learning began")
     started_from = Path(recipe.backbone.start_from)
     if recipe.backbone.start_from and not started_from.is_file():
         return Start(None, f"this fit is older than its log, and {started_from}, which it went on from, is gone")
     if recipe.backbone.start_from:
         network = _built(recipe, recipe.frontend.shape)
-        network.load_weights(started_from)
+        load_weights(network, started_from)
     else:
         network = drawn_again(recipe)
     kernels = kernel_values(network)

@@ -1,0 +1,29 @@
+"""Where the class centres of the margin softmax begin when learning goes on from a network that a teacher taught."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.examples import NO_SPEAKER
+
+Values = NDArray[np.float32]
+# How much of each centre's first, random value stays, so that the sub-centres of one class can part.
+RANDOM_SHARE = 0.1
+
+
+def first_centres(random: Values, labels: NDArray[np.int64], targets: Values, *, sub_centres: int) -> Values:
+    """The centres to begin with, ``(classes * sub_centres, d)`` like ``random``: each class's at the mean of the
+    ``targets`` ``(n, d)`` of its clips, as long as the random one, so that the learning rate means the same to it.
+
+    A class that ``labels`` ``(n,)`` does not name stays where it was drawn.
+    """
+    centres = random.reshape(-1, sub_centres, random.shape[1]).copy()
+    known = labels != NO_SPEAKER
+    named, place = np.unique(labels[known], return_inverse=True)
+    means = np.zeros((len(named), targets.shape[1]), dtype=np.float32)
+    np.add.at(means, place, targets[known])
+    means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-9)
+    lengths = np.linalg.norm(centres[named], axis=2, keepdims=True)
+    centres[named] = RANDOM_SHARE * centres[named] + lengths * means[:, None, :]
+    return centres.reshape(random.shape)

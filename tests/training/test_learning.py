@@ -135,7 +135,7 @@ def test_short_speech_is_judged_with_the_weight_the_door_gives_it() -> None:
     assert np.array_equal(short.samples[:16000], short.samples[16000:32000])
 
 
-@pytest.mark.parametrize("name", ["household", "demo", "backbone", "backbone_librispeech", "ge2e"])
+@pytest.mark.parametrize("name", ["household", "demo", "backbone", "backbone_further", "backbone_librispeech", "ge2e"])
 def test_every_shipped_recipe_is_valid(name: str) -> None:
     assert isinstance(read_recipe(ROOT / f"training/recipes/{name}.toml"), Recipe)
 

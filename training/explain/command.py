@@ -25,7 +25,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     text = "Why a clip opened the door or did not, or what a network is made of: one page."
     examples = (
         "python -m training explain visit.wav --recordings recordings/household; python -m training explain network "
-        "--weights runs/fit-.../best.weights.h5 --network lean --width 12 --clip visit.wav"
+        "--bundle models/backbone --weights models/backbone.weights.h5 --clip visit.wav"
     )
     parser: argparse.ArgumentParser = commands.add_parser(
         "explain", help=text, description=text, epilog=f"Examples: {examples}"
@@ -142,7 +142,7 @@ def _weights(arguments: argparse.Namespace) -> Weights | None:
                 "--network and --width say what --weights are of",
                 where="explain",
                 received="no --weights",
-                next_step="add --weights best.weights.h5, or leave them out",
+                next_step="add --weights models/backbone.weights.h5, or leave them out",
             )
         return None
     return Weights(arguments.weights, arguments.network, arguments.width)

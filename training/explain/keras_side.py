@@ -17,8 +17,8 @@ from training.networks.weights import load_weights
 # An int8 copy stands this near to its own float network or nearer; another network's weights stand nowhere near.
 LEAST_COSINE = 0.9
 HOW_TO_GET = (
-    "they are written where the network is learnt: python -m training run training/recipes/backbone.toml leaves "
-    "runs/fit-.../best.weights.h5"
+    "the shipped network's are models/backbone.weights.h5; a run with [publish] keep_weights = true writes its own "
+    "beside its backbone"
 )
 
 

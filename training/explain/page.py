@@ -176,7 +176,7 @@ def _others(explanation: Explanation, spec: FrontendSpec) -> str:
     if maps.cosine is None:
         missing = (
             "<p><b>No gradient maps:</b> they need the Keras network before quantization. Add <code>--weights "
-            f"best.weights.h5</code>; {escape(HOW_TO_GET)}.</p>"
+            f"FILE</code>; {escape(HOW_TO_GET)}.</p>"
         )
     return f"<h2>The same, asked in other ways</h2><div class=maps>{''.join(figures)}</div>{missing}"
 

@@ -1,15 +1,33 @@
-"""Where the class centres of the margin softmax begin when learning goes on from a network that a teacher taught."""
+"""Where learning begins that goes on from an earlier run: its weights, and the margin softmax's class centres."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from device.errors import DataError
 from training.examples import NO_SPEAKER
+from training.networks.weights import load_weights
 
 Values = NDArray[np.float32]
 # How much of each centre's first, random value stays, so that the sub-centres of one class can part.
 RANDOM_SHARE = 0.1
+
+
+def load_start(network: Any, weights: Path) -> None:
+    """Begin where an earlier run ended. Raises :class:`DataError` when the weights are missing or another network's."""
+    try:
+        load_weights(network, weights)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            "these weights cannot be gone on from",
+            where="backbone.start_from",
+            received=f"{weights}: {str(error).splitlines()[0]}",
+            allowed="best.weights.h5 of a run with the same network, width and embedding_size",
+        ) from error
 
 
 def first_centres(random: Values, labels: NDArray[np.int64], targets: Values, *, sub_centres: int) -> Values:

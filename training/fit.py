@@ -20,9 +20,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from device.errors import DataError
 from training.batches import Batches
-from training.begin import first_centres
+from training.begin import first_centres, load_start
 from training.compute import precision, strategy_for
 from training.corpus.index import Progress
 from training.examples import NO_SPEAKER
@@ -230,19 +229,6 @@ def fit_backbone(
     (folder / "finished").touch()
     load_weights(whole, folder / "best.weights.h5")
     return whole
-
-
-def load_start(network: Any, weights: Path) -> None:
-    """Begin where an earlier run ended. Raises :class:`DataError` when the weights are missing or another network's."""
-    try:
-        load_weights(network, weights)
-    except (OSError, ValueError) as error:
-        raise DataError(
-            "these weights cannot be gone on from",
-            where="backbone.start_from",
-            received=f"{weights}: {str(error).splitlines()[0]}",
-            allowed="best.weights.h5 of a run with the same network, width and embedding_size",
-        ) from error
 
 
 def learning_rate(settings: Backbone, steps: int) -> Any:

@@ -124,7 +124,7 @@ def test_balanced_draws_hear_every_speaker_equally_often_and_the_unknown_as_the_
 
 def test_learning_goes_on_from_an_earlier_runs_weights_and_refuses_those_of_another_network(tmp_path: Path) -> None:
     pytest.importorskip("tensorflow")
-    from training.fit import load_start
+    from training.begin import load_start
     from training.networks.backbone import build
 
     sizes = {"embedding_size": 16, "width": 4}

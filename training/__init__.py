@@ -8,7 +8,9 @@
 4. ``augment``        noise, rooms, lines, few words: on the waveform, train side only; made of ``effects``
 5. ``examples``       features of the training clips, streamed to disk
 6. ``networks``       the speaker-embedding networks by name
-7. ``fit``            the backbone, learnt from many speakers, on ``batches``; ``layer_log`` tells how each layer moves
+7. ``fit``            the backbone, learnt from many speakers, on ``batches``, going on where ``begin`` says;
+                      ``layer_log`` tells how each layer moves
+   ``whitening``      its embeddings spread over all directions, within its last layer
 8. ``quantize``       Keras -> full int8 TFLite
 9. ``backbone``       the int8 network with its cohort and validation strangers, reusable by every refresh
    ``imported``       or a backbone learnt by others
@@ -24,7 +26,8 @@
 ``study`` asks what each idea is worth, ``replay_study`` judges the replay guard; ``explain`` tells why a clip opened
 the door or did not, and what a network is made of; ``scan`` is the door's own over any form of file. ``compute`` is
 what a network is learnt on. ``metrics`` are the error rates; ``report``, ``report_page`` and ``charts`` the page that
-tells them. ``recipe`` is the typed TOML behind a run, ``stages`` keeps and times what it does, ``tracking`` tells who
-follows, ``atomic`` writes files whole, ``run`` is the path above on one screen, ``cli`` the commands. Arrows:
-training imports the hardware-free rooms of ``device``; ``device`` never imports training.
+tells them. ``recipe`` is the typed TOML behind a run (``learning_settings`` its ``[backbone]``), ``stages`` keeps and
+times what it does, ``tracking`` tells who follows, ``atomic`` writes files whole, ``run`` is the path above on one
+screen, ``cli`` the commands. Arrows: training imports the hardware-free rooms of ``device``; ``device`` never imports
+training.
 """

@@ -105,11 +105,11 @@ def test_the_open_threshold_keeps_its_target_on_every_population_and_falls_with_
     trials = validation_trials(artefact.validation, artefact.validation_short, artefact.cohort, **shape)
     calibration = fit_calibration(trials, cohort_top=50)
     assert trials.same.mean() > trials.different.mean() + 2
-    # The less speech, the less is said for either answer.
-    shares = np.array([1.0, 0.4])
-    near, far = (calibration.ratios(np.full(2, score), shares) for score in (4.0, -1.0))
-    assert near[1] < near[0]
-    assert far[1] > far[0]
+    # With little speech less is said for either answer, on average; one and the same score may say more, where
+    # strangers reach it more seldom.
+    for scores, shares, sign in ((trials.same, trials.same_shares, 1), (trials.different, trials.different_shares, -1)):
+        said = sign * calibration.ratios(scores, shares)
+        assert 0.0 < said[shares < 0.75].mean() < said[shares >= 0.75].mean()
     keep = artefact.validation.names[:3]
     rows = np.concatenate([artefact.validation.of(name) for name in keep])
     household = Voices(artefact.validation.embeddings[rows], artefact.validation.shares[rows],

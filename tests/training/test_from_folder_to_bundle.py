@@ -75,7 +75,9 @@ def recipe(home: Path, models: Path, **changes: object) -> Recipe:
     parts: dict[str, object] = {
         "data": Data(folder=str(home), validation_fraction=0.4),
         "augment": Augment(pitch_probability=0.0, pace_probability=0.0),
-        "backbone": Backbone(width=4, embedding_size=32, crop_frames=100, epochs=1, variants=1, speeds=(1.0,)),
+        "backbone": Backbone(
+            network="lean", width=4, embedding_size=32, crop_frames=100, epochs=1, variants=1, speeds=(1.0,)
+        ),
         "enrol": Enrol(min_speech_seconds=5.0),
         "decision": DecisionSettings(target_far=0.2, cohort_top=10),
         "publish": Publish(name="home", models=str(models), keep=2, backbone="backbone", licences=("CC BY 4.0",)),

@@ -67,13 +67,6 @@ def write_backbone(folder: Path, artefact: BackboneArtefact) -> None:
     write_folder(folder, {"model.tflite": artefact.model, "voices.npz": voices, "manifest.json": content})
 
 
-def keep_weights(network: Any, path: Path) -> None:
-    """Write the weights of the Keras ``network`` the artefact was made from, for whoever learns on from it."""
-    fresh = path.with_name(f"new.{path.name}")
-    network.save_weights(fresh)
-    fresh.replace(path)
-
-
 def read_backbone(folder: Path) -> BackboneArtefact:
     """Read and verify. Raises :class:`BundleError` when a file is missing, altered, or of another front-end."""
     contents = read_folder(folder, FILES)

@@ -30,7 +30,7 @@ from training.learning_settings import Backbone
 from training.material import Material
 from training.metrics import eer, frr_at_far, pooled, trials_between
 from training.networks.backbone import build
-from training.networks.weights import load_weights
+from training.networks.weights import load_weights, save_weights
 from training.recipe import Compute
 from training.tracking import Tracker
 
@@ -138,9 +138,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         }
         rates = [each["frr_at_checkpoint_far"] for each in epochs_so_far(self._folder)]
         if self._settings.keep_epoch == "last" or now["frr_at_checkpoint_far"] < min(rates, default=2.0):
-            fresh = self._folder / "best.new.weights.h5"
-            self._whole.save_weights(fresh)
-            fresh.replace(self._folder / "best.weights.h5")
+            save_weights(self._whole, self._folder / "best.weights.h5")
         with self._log.open("a") as file:
             file.write(json.dumps({"epoch": epoch, **now}) + "\n")
         self._tracker.tell("epoch", now, step=epoch)

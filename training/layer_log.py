@@ -16,7 +16,7 @@ import numpy as np
 
 from training.atomic import write_text
 from training.networks.parts import Values, kernel_values, norm_values
-from training.networks.weights import load_weights
+from training.networks.weights import load_weights, save_weights
 
 START, LOG = "start.weights.h5", "layers.jsonl"
 # By name of the layer: since_start and since_epoch_before, or None where the start is all zeros.
@@ -52,9 +52,7 @@ def keep_start(learning: Any, spare: Any, folder: Path) -> None:
     """Keep the weights of ``learning`` as its start, unless an earlier call did, and load the start into ``spare``."""
     path = folder / START
     if not path.exists():
-        fresh = folder / f"new.{START}"
-        learning.save_weights(fresh)
-        fresh.replace(path)
+        save_weights(learning, path)
     load_weights(spare, path)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from device.errors import DataError
 from device.sound.logmel import LogMel
-from training.backbone import BackboneArtefact, keep_weights, read_backbone, write_backbone
+from training.backbone import BackboneArtefact, read_backbone, write_backbone
 from training.clips import Cutter, SpokenClip
 from training.conditions import SPEECH_SECONDS, shortened
 from training.corpus.index import Index, Progress
@@ -21,7 +21,7 @@ from training.corpus.split import Split, speaker_hash
 from training.door_copies import NOTHING_RECORDED, door_copies
 from training.fit import ValidationClips, fit_backbone
 from training.material import Material, gather
-from training.networks.weights import load_weights
+from training.networks.weights import load_weights, save_weights
 from training.quantize import quantize
 from training.recipe import Recipe
 from training.stages import Stages
@@ -103,7 +103,7 @@ def whitened(network: Any, material: Material, share: float, rng: np.random.Gene
         features = representative(material.shards, rng, most=WHITENING_CLIPS)
         raw = np.asarray(network.predict(features, batch_size=64, verbose=0), dtype=np.float32)
         whiten_network(network, whitening_of(raw, share=share))
-        keep_weights(network, weights)
+        save_weights(network, weights)
     load_weights(network, weights)
 
 

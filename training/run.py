@@ -12,7 +12,7 @@ import numpy as np
 from device.errors import BundleError
 from device.verdict.bundle import Bundle, load_bundle, point_current
 from training.augment import Surroundings
-from training.backbone import BackboneArtefact, keep_weights, read_backbone, write_backbone
+from training.backbone import BackboneArtefact, read_backbone, write_backbone
 from training.calibrate import choose_thresholds, fit_calibration, validation_trials
 from training.clips import Cutter, SpokenClip
 from training.compare import hold_test, refuse_a_worse_one, standing, why_not_comparable
@@ -25,6 +25,7 @@ from training.effects import Sound, to_sound
 from training.enrol import check_enough_speech, enrol
 from training.evaluate import Figures, TestSet, evaluate
 from training.keys import signer_of
+from training.networks.weights import save_weights
 from training.outlook import Household, outlook_of
 from training.populations import refuse_known_people, with_own_strangers
 from training.publish import Draft, write_verified
@@ -137,7 +138,7 @@ def _run(
         if recipe.publish.backbone:
             write_backbone(models / recipe.publish.backbone, artefact)
             if recipe.publish.keep_weights and network is not None:
-                keep_weights(network, models / f"{recipe.publish.backbone}.weights.h5")
+                save_weights(network, models / f"{recipe.publish.backbone}.weights.h5")
         keep = recipe.publish.keep
         folder = models / (f"{draft.name}-{draft.sequence}" if keep else draft.name)
         bundle = write_verified(folder, draft.files(reports), signer=signer)

@@ -90,5 +90,7 @@ def test_the_shipped_recipe_learns_from_a_corpus_in_its_own_folders_and_publishe
     assert backbone.manifest["network"]["network"] == shipped.backbone.network
     assert any(line.startswith("whitened") for line in outcome.stages)
     assert (workshop / "models/backbone-librispeech.weights.h5").is_file()
-    assert load_bundle(workshop / "models/household").manifest["licences"] == list(shipped.publish.licences)
+    manifest = load_bundle(workshop / "models/household").manifest
+    assert manifest["licences"] == list(shipped.publish.licences)
+    assert manifest["network"]["width"] == small.backbone.width
     assert outcome.figures["counts"]["residents"] == 2

@@ -1,7 +1,5 @@
 """Whitening makes directions equally strong, joins a network, and helps where few directions drown the rest."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -61,7 +59,7 @@ def test_fewer_embeddings_than_directions_are_refused() -> None:
     assert told.value.received == 8
 
 
-def test_a_network_gives_whitened_outputs_and_keeps_its_size(tmp_path: Path) -> None:
+def test_a_network_gives_whitened_outputs_and_keeps_its_size() -> None:
     pytest.importorskip("tensorflow")
     from training.networks.backbone import build
     from training.whitening import whiten_network

@@ -1,4 +1,4 @@
-"""Reading a Keras network's weights."""
+"""A Keras network's weights on disk."""
 
 from __future__ import annotations
 
@@ -16,3 +16,10 @@ def load_weights(network: Any, path: Path) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Skipping nested container")
         network.load_weights(path)
+
+
+def save_weights(network: Any, path: Path) -> None:
+    """Write the weights of ``network`` to ``path``, which is then replaced whole or stays as it was."""
+    fresh = path.with_name(f"new.{path.name}")
+    network.save_weights(fresh)
+    fresh.replace(path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,9 @@ def make_examples(
     starts = range(0, len(source.labels), SHARD_CLIPS)
     paths = [folder / f"shard-{start // SHARD_CLIPS:05d}.npy" for start in starts]
     missing = [(start, path) for start, path in zip(starts, paths, strict=True) if not path.exists()]
-    with ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
+    # Fresh processes: in a copy of one that has learnt before (as in a study), TensorFlow's threads are missing, and
+    # librosa's compiler crashes.
+    with ProcessPoolExecutor(max_workers=os.cpu_count(), mp_context=get_context("spawn")) as pool:
         waiting = [
             pool.submit(_write_shard, source.clips, start, path, surroundings, spec, frontend, variants, seed)
             for start, path in missing

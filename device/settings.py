@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import ipaddress
 import reprlib
 import tomllib
 import typing
@@ -158,3 +159,11 @@ def one_of(key: str, received: str, allowed: tuple[str, ...]) -> None:
         near = difflib.get_close_matches(received, allowed, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise ConfigError("no such choice", where=key, received=received, allowed=", ".join(allowed) + hint)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host``, an address or a name, is this machine and nothing else."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

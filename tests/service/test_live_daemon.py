@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 import subprocess
+import time
 import sys
 from pathlib import Path
 
@@ -116,7 +117,7 @@ def test_the_process_serves_its_feed_and_refuses_a_remote_opening(config: Path, 
         assert json.loads(process.stdout.readline())["kind"] == "started"
         with LiveReader(tmp_path / "live.sock", topics=["level"]) as reader:
             assert reader.read()["level_dbfs"] == -120.0
-            assert "remote.open" in reader.open("a test")
+            assert "remote.open" in reader.open("a test", asked_at_seconds=time.monotonic())
         assert json.loads(process.stdout.readline())["kind"] == "remote_refused"
         with LiveReader(tmp_path / "live.sock", topics=["event"]) as reader:
             process.send_signal(signal.SIGTERM)

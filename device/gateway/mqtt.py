@@ -261,7 +261,7 @@ def require_safe_opening(config: MqttConfig) -> None:
         "whoever reaches the network could open the door through this broker",
         where="remote.open = true, with [mqtt]",
         received=f"{config.host}, {'TLS' if config.tls else 'no TLS'}, {'a user' if config.user else 'no user'}",
-        allowed="mqtt.tls = true and a mqtt.user with a password, or a broker on this machine (host = \"localhost\")",
+        allowed='mqtt.tls = true and a mqtt.user with a password, or a broker on this machine (host = "localhost")',
         next_step="set these, or remote.open = false",
     )
 

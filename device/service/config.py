@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from device.errors import ConfigError
 from device.gateway.settings import MetricsConfig, MqttConfig
@@ -11,13 +14,17 @@ from device.service.guard_settings import ButtonConfig, PrivacyConfig, ReplayCon
 from device.service.remote import RemoteConfig
 from device.service.schedule import ScheduleConfig
 from device.service.signals import SignalsConfig
-from device.settings import one_of, read_settings, within
+from device.settings import one_of, read_bytes, settings_from, within
+from device.toml_text import parse_toml
 from device.verdict import policy
 from device.verdict.bundle import Bundle
 from device.verdict.policy import PolicySpec
 from device.verdict.signature import parse_key
 from device.web.settings import WebConfig
 
+_LOG = logging.getLogger(__name__)
+# The tables of what stands around the door. The door opens without these parts, and so without their tables.
+AROUND: Mapping[str, type[Any]] = {"web": WebConfig, "mqtt": MqttConfig, "metrics": MetricsConfig}
 FACTORIES = ("lgpio", "native", "mock")
 
 
@@ -143,9 +150,35 @@ class Config:
                    relay.open_seconds + relay.min_gap_seconds, 60.0)  # fmt: skip
 
 
-def read_config(path: Path) -> Config:
-    """Read and check. Raises :class:`~device.errors.ConfigError` listing every problem of the file."""
-    return read_settings(path, Config)
+@dataclass(frozen=True, slots=True)
+class LoadedConfig:
+    """``problems``: the tables that were left out, by name, each with what is wrong; they hold their defaults."""
+
+    config: Config
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+def load_config(path: Path, *, needs: Collection[str] = ()) -> LoadedConfig:
+    """Read and check. A mistake in one of the tables :data:`AROUND` that is not among ``needs`` is a problem that is
+    reported; any other raises :class:`~device.errors.ConfigError`, listing everything that is wrong."""
+    optional = [name for name in AROUND if name not in needs]
+    text = parse_toml(read_bytes(path), where=str(path), optional=optional)
+    table, problems = text.table, dict(text.broken)
+    for name in [name for name in optional if isinstance(table.get(name), Mapping)]:
+        try:
+            settings_from(table[name], AROUND[name], where=f"{path} [{name}]")
+        except ConfigError as error:
+            problems[name] = str(error)
+            del table[name]
+    return LoadedConfig(settings_from(table, Config, where=str(path)), problems)
+
+
+def read_config(path: Path, *, needs: Collection[str] = ()) -> Config:
+    """The configuration of :func:`load_config`; what is wrong in a table that is not needed is logged."""
+    loaded = load_config(path, needs=needs)
+    for name, problem in loaded.problems.items():
+        _LOG.warning("[%s] is left out: %s", name, problem)
+    return loaded.config
 
 
 def policy_for(bundle: Bundle, config: PolicyConfig) -> PolicySpec:

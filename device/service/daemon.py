@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 import math
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 
 from device.errors import MicrophoneError, VoicelatchError
 from device.live.feed import Overheard
 from device.ports import Clock, EventSink, Microphone, Relay, Supervisor
 from device.service.canary import Canary
-from device.service.config import Config, policy_for, read_config
+from device.service.config import Config, load_config, policy_for
 from device.service.extras import Extras, config_digest, guards_for, keeper_for
 from device.service.pipeline import Door
 from device.service.status import StatusFile, in_short
@@ -105,7 +105,8 @@ def reload_door(door: Door, config_path: Path, hardware: Hardware) -> None:
     """
     hardware.supervisor.reloading()
     try:
-        fresh = build_door(read_config(config_path), hardware)
+        loaded = load_config(config_path)
+        fresh = build_door(loaded.config, hardware)
     except VoicelatchError as error:
         hardware.status.reloaded(at=hardware.clock.wall_time(), refused=in_short(error))
         door.tell("reload_refused", reason=str(error))
@@ -122,6 +123,7 @@ def reload_door(door: Door, config_path: Path, hardware: Hardware) -> None:
         door.state = forget(door.state)
         hardware.status.reloaded(at=hardware.clock.wall_time())
         door.tell("reloaded")
+        _tell_problems(door, loaded.problems)
     hardware.supervisor.ready()
 
 
@@ -133,12 +135,13 @@ def serve(
     *,
     canary: Canary | None = None,
     deaf_seconds: float = DEAF_SECONDS,
+    problems: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Listen until asked to stop or the input ends; the relay is off and everything closed afterwards, always.
 
     The supervisor hears ``alive`` at most once a second, and only while frames arrive and the canary sings: a door that
     is deaf or could not open is restarted. What ends the daemon is told as an event and raised; no frame for
-    ``deaf_seconds`` is a :class:`MicrophoneError`.
+    ``deaf_seconds`` is a :class:`MicrophoneError`. ``problems``: tables of the configuration left out, with the reason.
     """
     canary = canary if canary is not None else Canary(hardware.clock)
     try:
@@ -147,6 +150,7 @@ def serve(
         # First the file: whoever hears the event may look at it.
         hardware.status.listening()
         door.tell("started")
+        _tell_problems(door, problems)
         hardware.supervisor.ready()
         _listen(door, hardware, wishes, reload, canary=canary, deaf_seconds=deaf_seconds)
         door.tell("stopped")
@@ -158,6 +162,12 @@ def serve(
         raise
     finally:
         shut(hardware)
+
+
+def _tell_problems(door: Door, problems: Mapping[str, str]) -> None:
+    for name, problem in problems.items():
+        _LOG.error("the door goes on without [%s]: %s", name, problem)
+        door.tell("config_problem", table=name, reason=problem)
 
 
 def _listen(

@@ -12,7 +12,7 @@ Told = Mapping[str, Any]
 Tone = Literal["opened", "refused", "trouble", "plain"]
 
 VISITS = ("decision", "too_short", "remote_open", "remote_refused")
-TROUBLE = ("gap", "stale", "fault", "canary_failed", "reload_refused", "chain_cut")
+TROUBLE = ("gap", "stale", "fault", "canary_failed", "reload_refused", "chain_cut", "config_problem")
 # What somebody who looks on wants to see go by.
 _SHOWN = (*VISITS, *TROUBLE, "started", "stopped", "reloaded")
 _SAID: dict[str, tuple[Tone, str]] = {
@@ -30,6 +30,10 @@ _SAID: dict[str, tuple[Tone, str]] = {
     "fault": ("trouble", "The door stopped by a fault."),
     "reloaded": ("plain", "Configuration and bundle were read again."),
     "reload_refused": ("trouble", "A new configuration or bundle was refused; the old one stays in service."),
+    "config_problem": (
+        "trouble",
+        "A part beside the door is wrongly configured: [{table}]. The door goes on without it.",
+    ),
     "canary_failed": ("trouble", "The hourly check of the door's own judgement failed."),
     "canary_passed": ("plain", "The hourly check passed."),
     "chain_cut": ("trouble", "The event log was altered or cut."),
@@ -78,7 +82,7 @@ def outcome_in_words(outcome: str) -> str:
 def _headline(kind: str, told: Told) -> tuple[Tone, str]:
     if kind != "decision":
         tone, said = _SAID.get(kind, ("plain", f"{kind.replace('_', ' ').capitalize()}."))
-        return tone, said.replace("{by}", str(told.get("by", "somebody")))
+        return tone, said.replace("{by}", str(told.get("by", "somebody"))).replace("{table}", str(told.get("table")))
     outcome = str(told.get("outcome"))
     said = HEADLINES.get(outcome, f"{outcome.replace('_', ' ').capitalize()}.")
     tones: dict[str, Tone] = {"open": "opened", "say_more": "plain", "cooling_down": "plain", "held": "plain"}

@@ -51,9 +51,7 @@ def house(tmp_path: Path) -> Iterator[Broker]:
 def outlets() -> Iterator[Callable[..., MqttOutlet]]:
     made: list[MqttOutlet] = []
 
-    def make(
-        port: int, *, line: DoorLine | None = None, clock: ManualClock | None = None, **config: Any
-    ) -> MqttOutlet:
+    def make(port: int, *, line: DoorLine | None = None, clock: ManualClock | None = None, **config: Any) -> MqttOutlet:
         asked = MqttConfig(enabled=True, host=config.pop("host", "127.0.0.1"), port=port, **config)
         # The way through the broker is tried when the test says so.
         made.append(MqttOutlet(asked, line=line, clock=clock or ManualClock(), version="test", probe_seconds=3600.0))
@@ -318,7 +316,12 @@ def test_why_a_broker_cannot_be_reached_is_said_once_for_each_reason(
         outlets(mqtt_broker.free_port(), host="127.0.0.1")
         outlets(1883, host="no-such-machine.invalid")
         end = time.monotonic() + 30.0
-        wanted = ("Hostname mismatch", "self-signed certificate", "nothing listens at that port", "no machine of that name")
+        wanted = (
+            "Hostname mismatch",
+            "self-signed certificate",
+            "nothing listens at that port",
+            "no machine of that name",
+        )
         while not all(word in caplog.text for word in wanted):
             assert time.monotonic() < end, caplog.text
             time.sleep(0.02)

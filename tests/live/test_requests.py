@@ -34,7 +34,8 @@ def test_what_may_be_asked_is_understood() -> None:
         b'{"open": {"by": "a\\nb", "asked_at_seconds": 1}}', b'{"open": {"by": "\\ud800", "asked_at_seconds": 1}}',
         b'{"open": {"by": "a", "asked_at_seconds": 1, "seconds": 3600}}',
         b'{"open": {"by": "a", "asked_at_seconds": 1}, "subscribe": []}', b"[" * 1000, b"1" * 1000, b"\xff\xfe",
-        b'{"open": {"by": "' + b"a" * 65 + b'", "asked_at_seconds": 1}}', b'{"subscribe": ["audio"' + b" " * MAX_LINE_BYTES + b"]}",
+        b'{"open": {"by": "' + b"a" * 65 + b'", "asked_at_seconds": 1}}',
+        b'{"subscribe": ["audio"' + b" " * MAX_LINE_BYTES + b"]}",
     ],
     ids=lambda line: line[:40],
 )  # fmt: skip

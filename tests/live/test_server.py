@@ -277,7 +277,10 @@ def test_an_opening_is_as_old_as_its_asking_though_it_arrives_only_now(world: Wo
 
 
 def test_two_openings_at_once_are_one(world: World) -> None:
-    first, second = world.join({"open": {"by": "a", "asked_at_seconds": 0.0}}), world.join({"open": {"by": "b", "asked_at_seconds": 0.0}})
+    first, second = (
+        world.join({"open": {"by": "a", "asked_at_seconds": 0.0}}),
+        world.join({"open": {"by": "b", "asked_at_seconds": 0.0}}),
+    )
     assert second.take()[1]["opened"] is False
     opening = world.feed.take_opening(world.clock)
     assert opening is not None

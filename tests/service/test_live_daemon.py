@@ -4,8 +4,8 @@ import json
 import shutil
 import signal
 import subprocess
-import time
 import sys
+import time
 from pathlib import Path
 
 import pytest

@@ -207,8 +207,17 @@ def test_an_event_of_another_version_is_explained_as_far_as_it_goes() -> None:
 def test_guards_lock_out_and_hours_are_told() -> None:
     said = explain({"n": 1, "kind": "decision", "outcome": "replay", "replay_likeness": 30.0, "replay_compared": 4,
                     "replay_threshold": 17.0, "button_seconds_ago": None, "schedule": "within hours",
-                    "locked_seconds": 30.0, "refused_visits": 5})  # fmt: skip
-    for part in ("heard this very recording", "30.0 alike", "never pressed", "within hours", "another 30 s"):
+                    "locked_seconds": 30.0, "failed_visits": 5.5,
+                    "strict_seconds": 5400})  # fmt: skip
+    for part in (
+        "heard this very recording",
+        "30.0 alike",
+        "never pressed",
+        "within hours",
+        "judged in 30 s",
+        "5.5 failed",
+        "90 min",
+    ):
         assert part in said
 
 

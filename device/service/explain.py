@@ -95,11 +95,17 @@ def _guards(told: Told) -> list[str]:
 
 
 def _visits(told: Told) -> str:
-    locked, strict = told.get("locked_seconds") or 0.0, told.get("strict_seconds") or 0.0
-    line = f"visits: {told.get('failed_visits', 0)} failed ones count"
+    """How the door stood to whoever came next."""
+    failed, locked, strict = (_number(told, key) for key in ("failed_visits", "locked_seconds", "strict_seconds"))
+    line = f"failed visits that still count: {failed:g}"
     if strict:
         line += f"; if nobody fails meanwhile the threshold is the usual one again in {strict / 60:.0f} min"
     return line + (f"; the next visit is judged in {locked:g} s" if locked else "; the next visit is judged at once")
+
+
+def _number(told: Told, key: str) -> float:
+    value = told.get(key)
+    return value if isinstance(value, int | float) else 0.0
 
 
 def _served(told: Told) -> list[str]:

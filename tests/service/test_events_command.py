@@ -135,7 +135,8 @@ def test_why_explains_an_opening_from_its_relay_too(evening: Path, capsys: pytes
     code, said = run(capsys, "why", relay, "--config", evening)
     assert code == 0
     for part in ("The door was opened for Anna.", "+9.000", "it takes +5.000 to open (margin +4.000)", "Bruno",
-                 "home #3", DIGEST, "cd" * 32, "0 refused visits", "replay: not guarded against"):  # fmt: skip
+                 "home #3", DIGEST, "cd" * 32, "still count: 0; the next visit is judged at once",
+                 "replay: not guarded against"):  # fmt: skip
         assert part in said, part
     assert json.loads(run(capsys, "why", relay, "--config", evening, "--json")[1])["kind"] == "decision"
 
@@ -147,7 +148,7 @@ def test_why_explains_a_refusal_and_says_which_numbers_there_are(
     refused = next(each["n"] for each in listed if each.get("outcome") == "refuse")
     said = run(capsys, "why", refused, "--config", evening)[1]
     assert "stayed shut" in said
-    assert "1 refused visits in a row" in said
+    assert "failed visits that still count: 1" in said
     code, said = run(capsys, "why", 999, "--config", evening)
     assert (code, f"1 to {len(listed)}" in said) == (66, True)
 
@@ -215,7 +216,7 @@ def test_guards_lock_out_and_hours_are_told() -> None:
         "never pressed",
         "within hours",
         "judged in 30 s",
-        "5.5 failed",
+        "still count: 5.5",
         "90 min",
     ):
         assert part in said

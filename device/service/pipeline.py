@@ -11,7 +11,7 @@ from device.ports import Clock, Event, EventSink, Microphone, Relay, SpeechDetec
 from device.sound.pcm import Clip, Frame, Gap, level_dbfs
 from device.sound.segmenter import Segmenter, UtteranceEnded, UtteranceStarted
 from device.verdict.guards import Finding, Guard, Keeper, KeepsNothing, RemembersNothing, VisitMemory
-from device.verdict.policy import PolicySpec, PolicyState, Standing, forget, judge, standing, void, withhold
+from device.verdict.policy import PolicySpec, PolicyState, forget, judge, standing, void, withhold
 from device.verdict.values import Decision, Score
 
 # Frames follow each other by 20 ms. Further apart than this in either direction, they are not one stretch of sound.
@@ -87,26 +87,26 @@ class Door:
     def decide(self, clip: Clip) -> None:
         """Clip -> score -> decision -> guards -> relay. The only way in for a voice."""
         score, before = self.scorer.score(clip), self.state
-        self.state, decision = judge(self.policy, before, score, now_seconds=clip.ended_at_seconds)
+        now_seconds = clip.ended_at_seconds
+        self.state, decision = judge(self.policy, before, score, now_seconds=now_seconds)
         found = [guard.look(clip, decision) for guard in self.guards]
         against = next((each for each in found if each.objection is not None), Finding())
         if against.objection is not None:
             self.state, decision = withhold(self.policy, before, decision, outcome=against.objection,
-                                            reason=against.reason, now_seconds=clip.ended_at_seconds)  # fmt: skip
-        age_seconds = self.clock.monotonic_seconds() - clip.ended_at_seconds
-        if not age_seconds <= self.max_age_seconds:
-            self.state = void(self.policy, before, now_seconds=clip.ended_at_seconds)
-        door = standing(self.policy, self.state, now_seconds=clip.ended_at_seconds)
+                                            reason=against.reason, now_seconds=now_seconds)  # fmt: skip
+        age_seconds = self.clock.monotonic_seconds() - now_seconds
+        if stale := not age_seconds <= self.max_age_seconds:
+            self.state = void(self.policy, before, now_seconds=now_seconds)
         # Before anything else is done about it: whatever happens next, the visit is paid for.
-        self.visits.remember(self.state.tries, door)
-        if not age_seconds <= self.max_age_seconds:
-            self.tell("stale", age_seconds=round(age_seconds, 2))
-            return
+        stands = standing(self.policy, self.state, now_seconds=now_seconds)
+        self.visits.remember(self.state.tries, stands)
+        if stale:
+            return self.tell("stale", age_seconds=round(age_seconds, 2))
         if decision.opens:
             self.open_latch()
         told = {key: value for each in found for key, value in each.told.items()}
         told |= {"latency_seconds": round(age_seconds, 3), "kept_clip": self.keeper.keep(clip, decision), **self.serves}
-        self.tell("decision", **self.describe(clip, score, decision), **tell_standing(door), **told)
+        self.tell("decision", **self.describe(clip, score, decision), **stands.facts, **told)
         if decision.opens:
             self.tell("relay_on", resident=decision.resident, open_seconds=self.open_seconds)
         if against.objection is not None:
@@ -135,16 +135,11 @@ class Door:
     def describe(self, clip: Clip, score: Score, decision: Decision) -> dict[str, object]:
         """A decision as data: enough to see later why the door opened or did not."""
         return {
-            "outcome": decision.outcome.value,
-            "resident": decision.resident,
-            "evidence": round(decision.evidence, 3),
-            "clips": decision.clips,
-            "reason": decision.reason,
+            **decision.facts,
             "scores": {each.resident: round(each.llr, 3) for each in score.residents},
             "cosines": {each.resident: round(each.cosine, 3) for each in score.residents},
             "open_llr": round(self.policy.bar_llr(strict=decision.strict), 3),
             "refuse_llr": round(self.policy.refuse_llr, 3),
-            "strict": decision.strict,
             "speech_seconds": round(clip.speech_seconds, 2),
             "filled": clip.filled,
             "level_dbfs": round(level_dbfs(clip.samples), 1),
@@ -153,12 +148,3 @@ class Door:
     def tell(self, kind: str, **details: object) -> None:
         now, wall = self.clock.monotonic_seconds(), self.clock.wall_time()
         self.events.record(Event(kind=kind, at_seconds=now, wall_time=wall, details=details))
-
-
-def tell_standing(door: Standing) -> dict[str, object]:
-    """What visits cost whoever comes next, ready for JSON; seconds from the decision on."""
-    return {
-        "failed_visits": round(door.failures, 1),
-        "locked_seconds": round(door.wait_seconds, 1),
-        "strict_seconds": round(door.strict_seconds),
-    }

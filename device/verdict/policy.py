@@ -90,6 +90,15 @@ class Standing:
     strict: bool
     strict_seconds: float
 
+    @property
+    def facts(self) -> dict[str, object]:
+        """For a decision's event, ready for JSON; seconds from the decision on."""
+        return {
+            "failed_visits": round(self.failures, 1),
+            "locked_seconds": round(self.wait_seconds, 1),
+            "strict_seconds": round(self.strict_seconds),
+        }
+
 
 def standing(spec: PolicySpec, state: PolicyState, *, now_seconds: float) -> Standing:
     """What is told in events and in the status."""

@@ -63,5 +63,17 @@ class Decision:
     strict: bool = False
 
     @property
+    def facts(self) -> dict[str, object]:
+        """For its event, ready for JSON where the evidence is a number."""
+        return {
+            "outcome": self.outcome.value,
+            "resident": self.resident,
+            "evidence": round(self.evidence, 3),
+            "clips": self.clips,
+            "reason": self.reason,
+            "strict": self.strict,
+        }
+
+    @property
     def opens(self) -> bool:
         return self.outcome is Outcome.OPEN

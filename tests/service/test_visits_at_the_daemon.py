@@ -110,7 +110,7 @@ def test_a_reload_gives_nothing_back(config: Path, state: Path) -> None:
 def test_a_judged_visit_is_on_the_disk_when_the_daemon_is_killed_and_the_next_one_knows(
     config: Path, state: Path
 ) -> None:
-    kept = []
+    kept: list[float] = []
     for _ in range(2):
         process = subprocess.Popen(
             [sys.executable, "-m", "device", "run", "--config", str(config), "--simulate", "--wav", str(COURIER),

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,7 @@ def _status(arguments: argparse.Namespace) -> int:
     from device.service.status import DEFAULT_FOLDER, look, runtime_folder
 
     seen = look(runtime_folder(arguments.runtime_dir) or DEFAULT_FOLDER)
-    print(json.dumps(seen.as_table(), indent=1) if arguments.json else seen.as_text())
+    print(json.dumps(seen.as_table(), indent=1) if arguments.json else seen.as_text(now=datetime.now().astimezone()))
     return 0 if seen.listening else 69
 
 

@@ -23,7 +23,9 @@ from device.service.verified import verify
 from device.sound.pcm import Frame
 from device.sound.segmenter import Segmenter
 from device.sound.vad import WebRtcDetector
-from device.verdict.policy import forget
+from device.verdict.guards import RemembersNothing
+from device.verdict.policy import PolicyState, forget
+from device.verdict.tries import Tries
 
 _LOG = logging.getLogger(__name__)
 WATCHDOG_SECONDS = 1.0
@@ -77,7 +79,7 @@ def build_door(config: Config, hardware: Hardware) -> Door:
         ", ".join(bundle.residents),
         scorer.runtime_name,
     )
-    segmenter = Segmenter(bundle.segmenter)
+    segmenter, tries = Segmenter(bundle.segmenter), hardware.extras.tries
     door = Door(
         microphone=hardware.microphone, segmenter=segmenter,
         detector=Overheard(WebRtcDetector(bundle.vad), segmenter, hardware.extras.feed, hardware.clock),
@@ -85,6 +87,7 @@ def build_door(config: Config, hardware: Hardware) -> Door:
         events=hardware.events, open_seconds=config.relay.open_seconds,
         guards=guards_for(config, hardware.extras, hardware.clock, bundle.residents),
         keeper=keeper_for(config, hardware.extras, hardware.clock),
+        visits=tries or RemembersNothing(), state=PolicyState(tries=tries.first if tries else Tries()),
         serves={"bundle": bundle.name, "bundle_sequence": bundle.sequence, "bundle_digest": verified.digest,
                 "config_digest": config_digest(config)},
     )  # fmt: skip
@@ -101,7 +104,7 @@ def reload_door(door: Door, config_path: Path, hardware: Hardware) -> None:
     """Read configuration and bundle again. When either is bad the old door stays in service, and an event says why.
 
     The microphone, the pins, the event file and the replay memory's size and file stay: changing them takes a restart.
-    A lock-out survives, and so does what was heard.
+    What visits cost survives, and so does what was heard.
     """
     hardware.supervisor.reloading()
     try:
@@ -151,6 +154,8 @@ def serve(
         hardware.status.listening()
         door.tell("started")
         _tell_problems(door, problems)
+        for kind, reason in hardware.extras.forgotten().items():
+            door.tell(kind, reason=reason)
         hardware.supervisor.ready()
         _listen(door, hardware, wishes, reload, canary=canary, deaf_seconds=deaf_seconds)
         door.tell("stopped")

@@ -32,7 +32,8 @@ MakePin = Callable[[PinSettings], Pin]
 
 def claim(settings: PinSettings) -> Pin:
     """The real pin, off."""
-    return GpioPin(settings.pin, active_high=settings.active_high, backend=settings.pin_factory)
+    return GpioPin(settings.pin, active_high=settings.active_high, backend=settings.pin_factory,
+                   chip_label=settings.chip_label)  # fmt: skip
 
 
 def _run(arguments: argparse.Namespace, make_pin: MakePin) -> int:

@@ -136,6 +136,8 @@ class Server:
             case "status" if self._guard.is_on:
                 left = max(0.0, self._guard.off_at_seconds - now)
                 self._last_word(client, Answer("on", request.token, left))
+            case "chip":
+                self._last_word(client, Answer("chip", request.token, reason=self._pin.chip))
             case "status":
                 self._settle()
                 self._last_word(client, Answer("off", request.token, reason="idle"))

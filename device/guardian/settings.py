@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from device.guardian.chips import LABEL
 from device.guardian.errors import SettingsError, SocketError
 from device.guardian.guard import Limits
 from device.guardian.protocol import DEFAULT_SOCKET
@@ -23,15 +24,22 @@ MEMORY = "pin.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinSettings:
-    """Which pin and how: BCM number 0 to 27, level that switches on, gpiozero's backend."""
+    """Which pin and how: BCM number 0 to 27, level that switches on, GPIO backend, label of its chip (empty: the header
+    of a Raspberry Pi)."""
 
     pin: int
     active_high: bool = True
     pin_factory: str = "lgpio"
+    chip_label: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.pin <= 27:
             raise SettingsError("relay.pin is out of range (0 to 27)", received=self.pin)
+        if self.chip_label and not LABEL.fullmatch(self.chip_label):
+            raise SettingsError(
+                "relay.chip_label is not the label of a GPIO chip (at most 31 characters without spaces)",
+                received=repr(self.chip_label),
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +116,8 @@ def _pin(table: Mapping[str, Any]) -> PinSettings:
         raise SettingsError("relay.pin is not a whole number", received=repr(number))
     if type(high) is not bool:
         raise SettingsError("relay.active_high is not true or false", received=repr(high))
-    return PinSettings(pin=number, active_high=high, pin_factory=_text(table, "pin_factory", "lgpio"))
+    return PinSettings(pin=number, active_high=high, pin_factory=_text(table, "pin_factory", "lgpio"),
+                       chip_label=_text(table, "chip_label", ""))  # fmt: skip
 
 
 def _text(table: Mapping[str, Any], key: str, usual: str) -> str:

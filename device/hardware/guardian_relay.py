@@ -148,10 +148,19 @@ def probe(path: Path, *, timeout_seconds: float = TIMEOUT_SECONDS) -> bool:
     return _ask_once(path, "status", timeout_seconds).word == "on"
 
 
-def _ask_once(path: Path, verb: str, timeout_seconds: float) -> Answer:
+def ask_chip(path: Path, *, timeout_seconds: float = TIMEOUT_SECONDS) -> str:
+    """The GPIO chip whose pin the guardian at ``path`` holds: name and label. Raises :class:`RelayError` where it does
+    not say."""
+    name, label = _ask_once(path, "chip", timeout_seconds, words=("chip",)).reason.split()
+    return f"{name} ({label})"
+
+
+def _ask_once(
+    path: Path, verb: str, timeout_seconds: float, *, seconds: float = 0.0, words: tuple[str, ...] = ("on", "off")
+) -> Answer:
     with _connect(path, timeout_seconds) as line:
-        answer = _exchange(line, Request(verb, secrets.token_hex(4)), timeout_seconds)
-    if answer.word not in ("on", "off"):
+        answer = _exchange(line, Request(verb, secrets.token_hex(4), seconds), timeout_seconds)
+    if answer.word not in words:
         raise _refusal(path, verb, answer)
     return answer
 

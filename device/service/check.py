@@ -70,7 +70,7 @@ def check_all(config_path: Path, *, simulate: bool) -> list[Finding]:
     if config and config[0].button.enabled and not simulate:
         findings.append(_try("button", lambda: _button(config[0])))
     if config and config[0].signals.led and not simulate:
-        findings.append(_try("light", lambda: describe_light(config[0].signals)))
+        findings.append(_try("light", lambda: describe_light(config[0].signals, chip_label=config[0].relay.chip_label)))
     if config and config[0].signals.sound and not simulate:
         findings.append(_try("tones", lambda: describe_tones(config[0].signals)))
     if config and (config[0].button.enabled or config[0].signals.led) and not simulate:
@@ -128,8 +128,10 @@ def _button(config: Config) -> str:
     from device.hardware.button import GpioButton
 
     asked = config.button
-    GpioButton(asked.pin, clock=SystemClock(), pull_up=asked.pull_up, pin_factory=asked.pin_factory).close()
-    return f"pin {asked.pin} claimed through {asked.pin_factory}; a press counts for {asked.within_seconds:g} s"
+    button = GpioButton(asked.pin, clock=SystemClock(), pull_up=asked.pull_up, pin_factory=asked.pin_factory,
+                        chip_label=config.relay.chip_label)  # fmt: skip
+    button.close()
+    return f"pin {asked.pin} of {button.chip} claimed; a press counts for {asked.within_seconds:g} s"
 
 
 def _golden(bundle: Bundle, runtime: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from device.verdict.signature import parse_key
 from device.web.settings import WebConfig
 
 FACTORIES = ("lgpio", "native", "mock")
+_CHIP_LABEL = re.compile(r"[!-~]{1,31}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,7 @@ class MicrophoneConfig:
 class RelayConfig:
     """``pin``: BCM number; ``active_high`` False for relays that switch on at low level.
 
+    ``chip_label``: the label of the GPIO chip of all pins, for other boards than a Raspberry Pi; empty: its header's.
     ``guardian``: the socket of the process that owns the pin; empty for a daemon that drives it itself.
     ``max_on_seconds`` and ``min_gap_seconds`` are the guardian's limits, which it enforces whatever the daemon asks.
     """
@@ -39,6 +42,7 @@ class RelayConfig:
     pin: int
     active_high: bool = True
     pin_factory: str = "lgpio"
+    chip_label: str = ""
     open_seconds: float = 3.0
     guardian: str = "/run/voicelatch-guardian/relay.sock"
     max_on_seconds: float = 10.0
@@ -47,6 +51,10 @@ class RelayConfig:
     def __post_init__(self) -> None:
         within("relay.pin", self.pin, 0, 27)
         one_of("relay.pin_factory", self.pin_factory, ("lgpio", "mock") if self.guardian else FACTORIES)
+        if self.chip_label and not _CHIP_LABEL.fullmatch(self.chip_label):
+            raise ConfigError("not the label of a GPIO chip", where="relay.chip_label", received=self.chip_label,
+                              allowed="at most 31 characters without spaces, as `gpiodetect` lists it, or empty",
+                              next_step='empty on every Raspberry Pi')  # fmt: skip
         within("relay.max_on_seconds", self.max_on_seconds, 0.2, 30.0)
         within("relay.min_gap_seconds", self.min_gap_seconds, 0.0, 60.0)
         within("relay.open_seconds", self.open_seconds, 0.2, min(10.0, self.max_on_seconds))

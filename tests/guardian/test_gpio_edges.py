@@ -132,7 +132,7 @@ def test_a_guardian_without_a_chip_says_what_is_missing(place: Place) -> None:
     done = place.call("off")
     _, said = done.communicate(timeout=20.0)
     assert done.returncode == 69
-    assert b"cannot be claimed" in said
+    assert b"no GPIO chip has the label" in said
     assert b"Traceback" not in said
 
 

@@ -14,7 +14,7 @@ from device.gateway.telling import number
 from device.sound.pcm import FRAME_SECONDS
 
 OUTCOMES = ("open", "refuse", "say_more", "cooling_down", "locked_out", "replay", "second_factor_missing",
-            "outside_schedule", "held")  # fmt: skip
+            "outside_schedule", "held", "relay_refused")  # fmt: skip
 LATENCY_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0)
 THERMAL = Path("/sys/class/thermal")
 

@@ -17,6 +17,7 @@ OF_OUTCOME = {
     "replay": "replay",
     "second_factor_missing": "second_factor_missing",
     "outside_schedule": "outside_schedule",
+    "relay_refused": "relay_refused",
 }
 OF_KIND = {
     "remote_open": "remote_granted",

@@ -1,7 +1,7 @@
 """Room 6: a separate, tiny process that owns the relay's pin, so that the daemon is not the only one to close the door.
 
 1. ``protocol``   requests and answers, a line each
-2. ``guard``      the rules, pure: how long, how often, until when; what is off stays off
+2. ``guard``      the rules, pure: how long, how often, until when; what is off stays off; ``budget``: how much an hour
 3. ``chips``, ``pin``   the chip with the header's pins, by its label; the one file that moves a pin
 4. ``entrance``   the socket, and who is at its other end
 5. ``server``     the loop

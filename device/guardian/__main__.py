@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from device.guardian.budget import BudgetFile
 from device.guardian.entrance import listen
 from device.guardian.errors import GuardianError, SettingsError
 from device.guardian.notify import Notify
@@ -53,8 +54,9 @@ def _run(arguments: argparse.Namespace, make_pin: MakePin) -> int:
         listener = listen(settings.socket)
         with listener:
             Server(
-                listener=listener, wake=wake, pin=pin, limits=settings.limits, daemon_uid=daemon_uid,
-                tell=Notify().tell, clock=time.monotonic,
+                listener=listener, wake=wake, pin=pin, limits=settings.limits, budget=settings.budget,
+                budget_file=BudgetFile(), daemon_uid=daemon_uid, tell=Notify().tell, clock=time.monotonic,
+                boot_clock=lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
             ).run(lambda: bool(stop))  # fmt: skip
     finally:
         pin.close()

@@ -30,7 +30,7 @@ _ANSWER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """``verb`` is pulse, free, alive, off, status or chip; ``seconds`` (0.000 to 99.999) is 0 but for pulse and free."""
+    """``verb`` is pulse, free, alive, off, status or chip; ``seconds``: 0.000 to 99.999 of pulse and free, else 0."""
 
     verb: str
     token: str

@@ -13,7 +13,9 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from device.guardian import budget as hour
 from device.guardian import guard as rules
+from device.guardian.budget import Budget, BudgetFile
 from device.guardian.entrance import MAX_CONNECTIONS, peer_uid, receive
 from device.guardian.errors import PinError, ProtocolError
 from device.guardian.guard import Guard, Limits
@@ -35,7 +37,8 @@ class _Client:
 
 class Server:
     """Guards ``pin`` for the process of user ``daemon_uid``; ``tell`` takes sd_notify messages; ``clock`` is monotonic
-    seconds; ``wake`` becomes readable when a signal came in."""
+    seconds, ``boot_clock`` those of CLOCK_BOOTTIME, by which ``budget`` counts; ``wake`` becomes readable when a signal
+    came in."""
 
     def __init__(
         self,
@@ -44,12 +47,19 @@ class Server:
         wake: socket.socket,
         pin: Pin,
         limits: Limits,
+        budget: Budget,
+        budget_file: BudgetFile,
         daemon_uid: int,
         tell: Callable[[str], None],
         clock: Callable[[], float],
+        boot_clock: Callable[[], float],
     ) -> None:
         self._listener, self._wake, self._pin, self._limits = listener, wake, pin, limits
-        self._daemon_uid, self._tell, self._clock = daemon_uid, tell, clock
+        self._daemon_uid, self._tell, self._clock, self._boot_clock = daemon_uid, tell, clock, boot_clock
+        self._budget_file = budget_file
+        self._budget, damage = budget_file.load(budget, now_seconds=boot_clock())
+        if damage:
+            _LOG.error("what the relay was on for is not known, so nothing is granted for an hour: %s", damage)
         self._selector = selectors.DefaultSelector()
         self._clients: list[_Client] = []
         self._holder: _Client | None = None
@@ -136,6 +146,11 @@ class Server:
             case "status" if self._guard.is_on:
                 left = max(0.0, self._guard.off_at_seconds - now)
                 self._last_word(client, Answer("on", request.token, left))
+            case "free":
+                _, reason = self._granted(request.seconds)
+                word = Answer("refused", request.token, reason=reason) if reason else Answer("off", request.token,
+                                                                                          reason="free")  # fmt: skip
+                self._last_word(client, word)
             case "chip":
                 self._last_word(client, Answer("chip", request.token, reason=self._pin.chip))
             case "status":
@@ -146,19 +161,29 @@ class Server:
 
     def _pulse(self, client: _Client, request: Request) -> None:
         asked = request.seconds
-        self._guard, reason = rules.pulse(self._limits, self._guard, seconds=asked, now_seconds=self._clock())
+        granted, reason = self._granted(asked)
         if reason:
             _LOG.warning("refused a pulse of %.3f s: %s", asked, reason)
             self._last_word(client, Answer("refused", request.token, reason=reason))
             return
-        self._holder, client.token = client, request.token
+        # Charged before the pin moves: whatever happens then, it counts.
+        self._budget = hour.charged(self._budget, seconds=asked, now_seconds=self._boot_clock())
+        self._budget_file.save(self._budget)
+        self._guard, self._holder, client.token = granted, client, request.token
         self._settle()
         _LOG.info("on for %.3f s", asked)
         self._say(client, Answer("on", request.token, asked))
 
+    def _granted(self, seconds: float) -> tuple[Guard, str]:
+        """The state in which a pulse of ``seconds`` has begun, or the state as it is and why it must not begin."""
+        granted, reason = rules.pulse(self._limits, self._guard, seconds=seconds, now_seconds=self._clock())
+        if not reason and not hour.is_left(self._budget, seconds=seconds, now_seconds=self._boot_clock()):
+            return self._guard, "over-budget"
+        return granted, reason
+
     def _pass_time(self) -> None:
         now = self._clock()
-        self._guard, reason = rules.due(self._limits, self._guard, now_seconds=now)
+        _, reason = rules.due(self._limits, self._guard, now_seconds=now)
         if reason:
             self._end_pulse(reason)
         for client in [each for each in self._clients if each is not self._holder and not now < each.until_seconds]:
@@ -185,9 +210,13 @@ class Server:
             )
 
     def _end_pulse(self, reason: str) -> None:
-        """Off, read back, and the asker told."""
+        """Off, read back, what it took charged, and the asker told."""
+        was_on = self._guard.is_on
         self._guard = rules.off(self._limits, self._guard, now_seconds=self._clock())
         self._settle()
+        if was_on:
+            self._budget = hour.settled(self._budget, now_seconds=self._boot_clock())
+            self._budget_file.save(self._budget)
         holder, self._holder = self._holder, None
         if holder is not None:
             _LOG.info("off: %s", reason)

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from device.guardian.budget import Budget
 from device.guardian.chips import LABEL
 from device.guardian.errors import SettingsError, SocketError
 from device.guardian.guard import Limits
@@ -44,10 +45,11 @@ class PinSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardianSettings:
-    """The pin, the limits, and the socket's path."""
+    """The pin, the limits, what is granted within an hour, and the socket's path."""
 
     pin: PinSettings
     limits: Limits
+    budget: Budget
     socket: Path
 
 
@@ -71,7 +73,11 @@ def read_settings(path: Path) -> GuardianSettings:
         max_on_seconds=_number(table, "max_on_seconds", usual.max_on_seconds),
         min_gap_seconds=_number(table, "min_gap_seconds", usual.min_gap_seconds),
     )
-    return GuardianSettings(pin=_pin(table), limits=limits, socket=Path(asked))
+    budget = Budget(max_on_seconds=_number(table, "max_on_seconds_an_hour", Budget().max_on_seconds))
+    if budget.max_on_seconds < limits.max_on_seconds:
+        raise SettingsError("relay.max_on_seconds_an_hour is less than relay.max_on_seconds, which no hour would grant",
+                            received=f"{budget.max_on_seconds:g}, {limits.max_on_seconds:g}")  # fmt: skip
+    return GuardianSettings(pin=_pin(table), limits=limits, budget=budget, socket=Path(asked))
 
 
 def remember_pin(settings: PinSettings, environment: Mapping[str, str] = os.environ) -> None:

@@ -36,7 +36,8 @@ class RelayConfig:
 
     ``chip_label``: the label of the GPIO chip of all pins, for other boards than a Raspberry Pi; empty: its header's.
     ``guardian``: the socket of the process that owns the pin; empty for a daemon that drives it itself.
-    ``max_on_seconds`` and ``min_gap_seconds`` are the guardian's limits, which it enforces whatever the daemon asks.
+    ``max_on_seconds``, ``max_on_seconds_an_hour`` and ``min_gap_seconds`` are the guardian's limits, which it enforces
+    whatever the daemon asks.
     """
 
     pin: int
@@ -46,6 +47,7 @@ class RelayConfig:
     open_seconds: float = 3.0
     guardian: str = "/run/voicelatch-guardian/relay.sock"
     max_on_seconds: float = 10.0
+    max_on_seconds_an_hour: float = 60.0
     min_gap_seconds: float = 1.0
 
     def __post_init__(self) -> None:
@@ -56,6 +58,7 @@ class RelayConfig:
                               allowed="at most 31 characters without spaces, as `gpiodetect` lists it, or empty",
                               next_step='empty on every Raspberry Pi')  # fmt: skip
         within("relay.max_on_seconds", self.max_on_seconds, 0.2, 30.0)
+        within("relay.max_on_seconds_an_hour", self.max_on_seconds_an_hour, max(10.0, self.max_on_seconds), 900.0)
         within("relay.min_gap_seconds", self.min_gap_seconds, 0.0, 60.0)
         within("relay.open_seconds", self.open_seconds, 0.2, min(10.0, self.max_on_seconds))
         if self.guardian and not self.guardian.startswith("/"):

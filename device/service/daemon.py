@@ -17,6 +17,7 @@ from device.service.canary import Canary
 from device.service.config import Config, policy_for, read_config
 from device.service.extras import Extras, config_digest, guards_for, keeper_for
 from device.service.pipeline import Door
+from device.service.relay_allowance import RelayAllowance
 from device.service.status import StatusFile, in_short
 from device.service.trust import trust_of
 from device.service.verified import verify
@@ -83,7 +84,8 @@ def build_door(config: Config, hardware: Hardware) -> Door:
         detector=Overheard(WebRtcDetector(bundle.vad), segmenter, hardware.extras.feed, hardware.clock),
         scorer=scorer, policy=policy_for(bundle, config.policy), relay=hardware.relay, clock=hardware.clock,
         events=hardware.events, open_seconds=config.relay.open_seconds,
-        guards=guards_for(config, hardware.extras, hardware.clock, bundle.residents),
+        guards=(*guards_for(config, hardware.extras, hardware.clock, bundle.residents),
+                RelayAllowance(relay=hardware.relay, open_seconds=config.relay.open_seconds)),
         keeper=keeper_for(config, hardware.extras, hardware.clock),
         serves={"bundle": bundle.name, "bundle_sequence": bundle.sequence, "bundle_digest": verified.digest,
                 "config_digest": config_digest(config)},

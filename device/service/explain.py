@@ -7,7 +7,7 @@ from typing import Any
 
 Told = Mapping[str, Any]
 # Events that only repeat what the decision just before them said.
-OF_A_DECISION = ("relay_on", "replay", "second_factor_missing", "outside_schedule", "held")
+OF_A_DECISION = ("relay_on", "replay", "second_factor_missing", "outside_schedule", "held", "relay_refused")
 HEADLINES = {
     "open": "The door was opened for {resident}.",
     "refuse": "The door stayed shut: the voice was like no resident's.",
@@ -18,6 +18,7 @@ HEADLINES = {
     "second_factor_missing": "The door stayed shut: the voice was accepted, but the button had not been pressed.",
     "outside_schedule": "The door stayed shut: the voice was accepted, but not at this hour.",
     "held": "The door stayed shut: somebody was recording sentences at it.",
+    "relay_refused": "The door stayed shut: the voice was accepted, but the relay may not be switched on now.",
 }
 
 # What is told of somebody who is not at the door.

@@ -26,6 +26,7 @@ OF_OUTCOME = {
     "locked_out": Signal.REFUSED,
     "second_factor_missing": Signal.REFUSED,
     "outside_schedule": Signal.REFUSED,
+    "relay_refused": Signal.REFUSED,
     "say_more": Signal.SAY_MORE,
 }
 

@@ -56,6 +56,11 @@ def bench(machine: gpio_chip.Chip) -> gpio_chip.Chip:
     return machine
 
 
+def moves(bench: gpio_chip.Chip) -> list[gpio_chip.Edge]:
+    """What was done to pins; the end of an earlier process may be seen only now."""
+    return [each for each in bench.edges if each.what != "closed"]
+
+
 def run(bench: gpio_chip.Chip, *command: str) -> tuple[int, str]:
     """A process that finds these chips; its exit code and output."""
     environment = os.environ | bench.environment(bench.socket.parent)
@@ -78,7 +83,7 @@ def test_relay_button_and_light_take_the_header_whatever_its_number(bench: gpio_
     bench.show(nodes)
     code, text = release(bench)
     assert code == 0, text
-    assert [(each.what, each.pin, each.level) for each in bench.edges][:1] == [("claim", 17, 0)]
+    assert [(each.what, each.pin, each.level) for each in moves(bench)][:1] == [("claim", 17, 0)]
     code, text = run(
         bench, "-c",
         "from device.hardware.button import GpioButton; from device.hardware.led import Led\n"
@@ -87,7 +92,7 @@ def test_relay_button_and_light_take_the_header_whatever_its_number(bench: gpio_
         "print(relay.chip, GpioButton(27, clock=clock).chip, Led(22, clock=clock).chip, sep='|')",
     )  # fmt: skip
     assert (code, text.strip().splitlines()[-1:]) == (0, ["|".join([expected] * 3)]), text
-    assert {each.pin for each in bench.edges} == {17, 18, 22, 27}
+    assert {each.pin for each in moves(bench)} == {17, 18, 22, 27}
     assert bench.foreign == [], "a line of another controller was taken"
 
 
@@ -103,8 +108,7 @@ def test_a_machine_without_the_header_is_refused_with_what_was_seen(bench: gpio_
     code, text = run(bench, "-c", "from device.hardware.relay import GpioRelay; GpioRelay(17)")
     assert code != 0
     assert seen in text
-    # The last process may be seen to end only now.
-    assert [each for each in bench.edges if each.what != "closed"] == []
+    assert moves(bench) == []
     assert bench.foreign == []
 
 
@@ -113,7 +117,7 @@ def test_another_board_s_chip_is_taken_by_the_label_that_is_configured(bench: gp
     bench.show((Node(0, "300b000.pinctrl", 256), Node(1, "7022000.pinctrl", 352, header=True)))
     code, text = release(bench, 'chip_label = "7022000.pinctrl"')
     assert code == 0, text
-    assert (bench.edges[0].what, bench.foreign) == ("claim", [])
+    assert (moves(bench)[0].what, bench.foreign) == ("claim", [])
 
 
 def test_a_label_that_is_none_is_refused() -> None:

@@ -4,7 +4,7 @@
 2. ``guard``      the rules, pure: how long, how often, until when; what is off stays off; ``budget``: how much an hour
 3. ``chips``, ``pin``   the chip with the header's pins, by its label; the one file that moves a pin
 4. ``entrance``   the socket, and who is at its other end
-5. ``server``     the loop
+5. ``server``     the loop; ``watchdog``: a second process that ends a pulse where the loop is frozen
 6. ``settings``   what it reads of the daemon's configuration, and the pin it remembers
 
 ``python -m device.guardian run | off | test``. Standard library and lgpio only; nothing else of ``device``.

@@ -2,17 +2,19 @@
 
 Kernels number the chips as they like (the header has been 0, 4, and 10 to 15), and other controllers of the same board
 take the numbers that are free: pin 17 of such a chip is another wire. The label belongs to the controller itself.
+
+The kernel is asked, not lgpio, which takes a tenth of a second to close each chip: a pin may wait to be driven off.
 """
 
 from __future__ import annotations
 
-import importlib
+import fcntl
 import os
 import re
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from device.guardian.errors import PinError
 
@@ -22,6 +24,8 @@ HEADER_LABELS = ("pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1")
 HEADER_PINS = 28
 # The kernel's limit is 31 characters.
 LABEL = re.compile(r"[!-~]{1,31}")
+# GPIO_GET_CHIPINFO_IOCTL of linux/gpio.h: name, label, number of lines.
+_CHIP_INFO, _INFO = 0x8044B401, struct.Struct("=32s32sI")
 _DEVICES = Path("/dev")
 _NODE = re.compile(r"gpiochip(\d{1,4})")
 
@@ -43,17 +47,16 @@ class Chip:
         return f"{self.name} ({self.label or self.problem})"
 
 
-def header_chip(asked: str = "", *, library: Any | None = None) -> Chip:
-    """The chip whose label is ``asked``, or (empty) one of :data:`HEADER_LABELS`. ``library``: lgpio.
+def header_chip(asked: str = "") -> Chip:
+    """The chip whose label is ``asked``, or (empty) one of :data:`HEADER_LABELS`.
 
-    Raises :class:`PinError` with all that was seen where there is none, more than one, or one with too few pins;
-    ImportError without lgpio.
+    Raises :class:`PinError` with all that was seen where there is none, more than one, or one with too few pins.
     """
-    return choose(list_chips(importlib.import_module("lgpio") if library is None else library), asked)
+    return choose(list_chips(), asked)
 
 
-def list_chips(library: Any) -> list[Chip]:
-    """Every chip of this machine, once each, in the order of their numbers; ``library`` is lgpio."""
+def list_chips() -> list[Chip]:
+    """Every chip of this machine, once each, in the order of their numbers. Raises :class:`PinError`."""
     try:
         nodes = [_NODE.fullmatch(entry) for entry in os.listdir(_DEVICES)]
     except OSError as error:
@@ -61,7 +64,7 @@ def list_chips(library: Any) -> list[Chip]:
     numbers = sorted(int(node[1]) for node in nodes if node is not None)
     chips: dict[str, Chip] = {}
     for number in numbers:
-        chip = _read(library, number)
+        chip = _read(number)
         # A second node of the same chip is a link: Raspberry Pi OS keeps gpiochip4 for older programs.
         chips.setdefault(chip.name, chip)
     return list(chips.values())
@@ -85,23 +88,22 @@ def choose(chips: Sequence[Chip], asked: str = "") -> Chip:
     )
 
 
-def _read(library: Any, number: int) -> Chip:
+def _read(number: int) -> Chip:
     node = f"gpiochip{number}"
-    handle = -1
+    content = bytearray(_INFO.size)
     try:
-        handle = library.gpiochip_open(number)
-        if handle < 0:
-            return Chip(number, node, problem=str(library.error_text(handle)))
-        status, lines, name, label = library.gpio_get_chip_info(handle)
-        if status < 0:
-            return Chip(number, node, problem=str(library.error_text(status)))
-    except Exception as error:  # lgpio raises a class of its own; one chip that cannot be read hides no other
-        return Chip(number, node, problem=f"unreadable: {str(error) or type(error).__name__}")
-    finally:
-        if handle >= 0:
-            library.gpiochip_close(handle)
-    return Chip(number, _text(name), _text(label), int(lines))
+        # Not for reading alone: whoever may not write could not claim a pin either.
+        opened = os.open(_DEVICES / node, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.ioctl(opened, _CHIP_INFO, content)
+        finally:
+            os.close(opened)
+    except OSError as error:
+        # One chip that cannot be read hides no other.
+        return Chip(number, node, problem=f"unreadable: {error.strerror}")
+    name, label, lines = _INFO.unpack(content)
+    return Chip(number, _text(name), _text(label), lines)
 
 
-def _text(value: object) -> str:
-    return value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
+def _text(value: bytes) -> str:
+    return value.split(b"\0", 1)[0].decode("ascii", "replace")

@@ -84,7 +84,7 @@ class GpioPin:
 class _LgpioLine:
     def __init__(self, number: int, level: int, chip_label: str) -> None:
         self._lgpio: Any = importlib.import_module("lgpio")
-        chip = header_chip(chip_label, library=self._lgpio)
+        chip = header_chip(chip_label)
         self.chip, self._number = f"{chip.name} {chip.label}", number
         self._handle: int = self._lgpio.gpiochip_open(chip.number)
         try:

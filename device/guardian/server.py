@@ -8,6 +8,7 @@ with its time, with ``off``, with silence, with the connection, with the guardia
 from __future__ import annotations
 
 import logging
+import math
 import selectors
 import socket
 from collections.abc import Callable
@@ -19,8 +20,10 @@ from device.guardian.budget import Budget, BudgetFile
 from device.guardian.entrance import MAX_CONNECTIONS, peer_uid, receive
 from device.guardian.errors import PinError, ProtocolError
 from device.guardian.guard import Guard, Limits
+from device.guardian.notify import Notify
 from device.guardian.pin import Pin
 from device.guardian.protocol import Answer, Lines, Request, format_answer, parse_request
+from device.guardian.watchdog import LATE_SECONDS, SILENCE_SECONDS, PulseWatchdog
 
 _LOG = logging.getLogger(__name__)
 # How often the pin is read back and systemd told, off and on; how long a connection may take to say what it wants.
@@ -36,7 +39,8 @@ class _Client:
 
 
 class Server:
-    """Guards ``pin`` for the process of user ``daemon_uid``; ``tell`` takes sd_notify messages; ``clock`` is monotonic
+    """Guards ``pin`` for the process of user ``daemon_uid``; ``watchdog`` ends a pulse that this
+    process no longer can; ``clock`` is monotonic
     seconds, ``boot_clock`` those of CLOCK_BOOTTIME, by which ``budget`` counts; ``wake`` becomes readable when a signal
     came in."""
 
@@ -50,12 +54,14 @@ class Server:
         budget: Budget,
         budget_file: BudgetFile,
         daemon_uid: int,
-        tell: Callable[[str], None],
+        notify: Notify,
+        watchdog: PulseWatchdog,
         clock: Callable[[], float],
         boot_clock: Callable[[], float],
     ) -> None:
         self._listener, self._wake, self._pin, self._limits = listener, wake, pin, limits
-        self._daemon_uid, self._tell, self._clock, self._boot_clock = daemon_uid, tell, clock, boot_clock
+        self._daemon_uid, self._notify, self._watchdog = daemon_uid, notify, watchdog
+        self._clock, self._boot_clock = clock, boot_clock
         self._budget_file = budget_file
         self._budget, damage = budget_file.load(budget, now_seconds=boot_clock())
         if damage:
@@ -70,9 +76,9 @@ class Server:
         """Serve until ``stopping``. Raises :class:`PinError` when the pin does not follow; it is driven off first."""
         try:
             self._settle()
-            for each in (self._listener, self._wake):
+            for each in (self._listener, self._wake, self._watchdog.connection):
                 self._selector.register(each, selectors.EVENT_READ)
-            self._tell("READY=1")
+            self._notify.tell("READY=1")
             while not stopping():
                 ready = self._selector.select(self._wait_seconds())
                 self._pass_time()
@@ -80,11 +86,11 @@ class Server:
                 for key, _ in sorted(ready, key=lambda each: each[0].fileobj is self._listener):
                     self._heed(key)
                 self._pass_time()
-                self._tell("WATCHDOG=1")
+                self._notify.tell("WATCHDOG=1")
         finally:
             # First the pin: what follows may fail.
             self._pin.drive(False)
-            self._tell("STOPPING=1")
+            self._notify.tell("STOPPING=1")
             self._close()
 
     def _heed(self, key: selectors.SelectorKey) -> None:
@@ -169,6 +175,8 @@ class Server:
         # Charged before the pin moves: whatever happens then, it counts.
         self._budget = hour.charged(self._budget, seconds=asked, now_seconds=self._boot_clock())
         self._budget_file.save(self._budget)
+        self._notify.pulse(True)
+        self._watchdog.arm(self._deadline_seconds(granted))
         self._guard, self._holder, client.token = granted, client, request.token
         self._settle()
         _LOG.info("on for %.3f s", asked)
@@ -189,6 +197,11 @@ class Server:
         for client in [each for each in self._clients if each is not self._holder and not now < each.until_seconds]:
             self._drop(client)
         self._settle()
+        self._watchdog.renew(self._deadline_seconds(self._guard))
+
+    def _deadline_seconds(self, guard: Guard) -> float:
+        """When the second process has to act unless it hears otherwise; infinite while off."""
+        return min(guard.off_at_seconds + LATE_SECONDS, self._clock() + SILENCE_SECONDS) if guard.is_on else math.inf
 
     def _settle(self) -> None:
         """Make the pin what the state says and read it back. Raises :class:`PinError`, the pin off, if it differs."""
@@ -215,6 +228,7 @@ class Server:
         self._guard = rules.off(self._limits, self._guard, now_seconds=self._clock())
         self._settle()
         if was_on:
+            self._notify.pulse(False)
             self._budget = hour.settled(self._budget, now_seconds=self._boot_clock())
             self._budget_file.save(self._budget)
         holder, self._holder = self._holder, None

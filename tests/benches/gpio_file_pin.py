@@ -54,4 +54,4 @@ class FilePin:
 
 if __name__ == "__main__":
     place = Path(sys.argv[1])
-    sys.exit(main(sys.argv[2:], make_pin=lambda settings: FilePin(place, settings)))
+    sys.exit(main(sys.argv[2:], make_pin=lambda settings: FilePin(place, settings), prepare=lambda _settings: None))

@@ -1,4 +1,4 @@
-"""The chip with the header's pins is chosen by its label, by the real lgpio, whatever number a kernel gave it."""
+"""The chip with the header's pins is chosen by its label, whatever number a kernel gave it."""
 
 import errno
 import os

@@ -28,6 +28,8 @@ OF_KIND = {
     "reload_refused": "reload_refused",
     "canary_failed": "canary_failed",
     "fault": "fault",
+    "microphone_silent": "microphone_silent",
+    "microphone_back": "microphone_back",
 }
 DEAF, HEARING = "deaf", "hearing"
 TYPES = (*OF_OUTCOME.values(), *OF_KIND.values(), DEAF, HEARING)

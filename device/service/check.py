@@ -18,6 +18,7 @@ from device.service.trust import trust_of
 from device.service.unit_rights import pins_within_reach
 from device.service.verified import bundle_digest
 from device.service.where import state_or_default
+from device.sound.novelty import why_lifeless
 from device.sound.pcm import Frame, level_dbfs
 from device.sound.segmenter import frames_of
 from device.sound.vad import VadSpec, WebRtcDetector
@@ -171,6 +172,13 @@ def _microphone(config: Config) -> str:
             received=items[-1],
             next_step="try another device: `voicelatch microphones`",
         )
+    problem = why_lifeless(frames)
+    if problem:
+        raise MicrophoneError(
+            "the microphone opens but delivers nothing that a room sounds like", received=problem,
+            where=f"microphone.device = {config.microphone.device or 'default'}",
+            next_step="switch it on, raise its volume and unmute it (`alsamixer`, F4), or take another: "
+            "`voicelatch microphones`",
+        )  # fmt: skip
     levels = sorted(level_dbfs(frame.samples) for frame in frames)
-    note = "" if levels[-1] > -119 else "; digital silence: is it muted?"
-    return f"{len(frames)} frames at {microphone.rate_hz} Hz, {levels[len(levels) // 2]:.0f} dBFS{note}"
+    return f"{len(frames)} frames at {microphone.rate_hz} Hz, {levels[len(levels) // 2]:.0f} dBFS"

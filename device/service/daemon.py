@@ -16,6 +16,7 @@ from device.ports import Clock, EventSink, Microphone, Relay, Supervisor
 from device.service.canary import Canary
 from device.service.config import Config, policy_for, read_config
 from device.service.extras import Extras, config_digest, guards_for, keeper_for
+from device.service.microphone_health import MicrophoneHealth
 from device.service.pipeline import Door
 from device.service.relay_allowance import RelayAllowance
 from device.service.status import StatusFile, in_short
@@ -171,7 +172,7 @@ def _listen(
     canary: Canary,
     deaf_seconds: float,
 ) -> None:
-    fed_seconds, deaf_since_seconds = -math.inf, math.inf
+    fed_seconds, deaf_since_seconds, health = -math.inf, math.inf, MicrophoneHealth()
     while not wishes.stop:
         if wishes.reload:
             wishes.reload = False
@@ -192,6 +193,7 @@ def _listen(
                 )  # fmt: skip
             continue
         deaf_since_seconds = math.inf
+        health.look(item, tell=door.tell, status=hardware.status)
         if now - fed_seconds >= WATCHDOG_SECONDS and canary.sings(
             hardware.relay, in_pulse=math.isfinite(door.relay_off_due_seconds), tell=door.tell
         ):

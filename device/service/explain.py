@@ -21,6 +21,11 @@ HEADLINES = {
     "relay_refused": "The door stayed shut: the voice was accepted, but the relay may not be switched on now.",
 }
 
+# What is told of the door itself.
+OWN = {
+    "microphone_silent": "The microphone delivers nothing, so the door hears nobody.",
+    "microphone_back": "The microphone delivers sound again.",
+}
 # What is told of somebody who is not at the door.
 REMOTE = {
     "remote_open": "The door was opened from elsewhere, by {by}: no voice was judged.",
@@ -46,7 +51,8 @@ def explain(told: Told) -> str:
     head = f"{told.get('time')}  event {told.get('n')}, {told.get('kind')}"
     if told.get("kind") != "decision":
         skipped = ("n", "time", "kind", "at_seconds", "previous", "hash")
-        headline = REMOTE.get(str(told.get("kind")) if "by" in told else "", "").format_map(_Blank(told))
+        kind = str(told.get("kind"))
+        headline = REMOTE.get(kind, "").format_map(_Blank(told)) if "by" in told else OWN.get(kind, "")
         return "\n".join(
             [
                 head,

@@ -1,7 +1,7 @@
 """What the running daemon says of itself, in one small file: for people, and for a deployment that waits for it.
 
-The file is written at start, after each reload and at the end, never while sound is heard. It holds no names of
-people: a refusal is told in short, the journal has it in full.
+The file is written at start, after each reload, when the microphone falls silent or is back, and at the end. It holds
+no names of people: a refusal is told in short, the journal has it in full.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class LastReload:
 class Status:
     """The daemon's state. ``digest`` is the SHA-256 (hex) of the SHA256SUMS file of the bundle in service, so two
     doors with one digest hold the same bundle; it and ``bundle`` are empty until one was loaded at ``loaded_at``
-    (ISO time)."""
+    (ISO time). ``microphone``: what is wrong with its sound, in words; empty where nothing is."""
 
     state: str
     pid: int
@@ -45,6 +45,7 @@ class Status:
     sequence: int = 0
     digest: str = ""
     loaded_at: str = ""
+    microphone: str = ""
     last_reload: LastReload = field(default_factory=LastReload)
 
     def __post_init__(self) -> None:
@@ -83,6 +84,10 @@ class StatusFile:
             count=self.status.last_reload.count + 1,
         )
         self._write(replace(self.status, last_reload=told))
+
+    def microphone(self, problem: str) -> None:
+        """The microphone delivers nothing for the reason ``problem``, or (empty) is back."""
+        self._write(replace(self.status, microphone=problem))
 
     def stopped(self) -> None:
         self._write(replace(self.status, state="stopped"))
@@ -133,6 +138,8 @@ class Sighting:
             return self.problem
         last = self.status.last_reload
         lines = [f"{self.status.state}, process {self.status.pid}"]
+        if self.status.microphone:
+            lines.append(f"hears nothing, since the microphone delivers nothing: {self.status.microphone}")
         if self.status.digest:
             lines.append(
                 f"bundle {self.status.bundle} #{self.status.sequence} ({self.status.digest[:12]}), "

@@ -12,9 +12,9 @@ Told = Mapping[str, Any]
 Tone = Literal["opened", "refused", "trouble", "plain"]
 
 VISITS = ("decision", "too_short", "remote_open", "remote_refused")
-TROUBLE = ("gap", "stale", "fault", "canary_failed", "reload_refused", "chain_cut")
+TROUBLE = ("gap", "stale", "fault", "canary_failed", "reload_refused", "chain_cut", "microphone_silent")
 # What somebody who looks on wants to see go by.
-_SHOWN = (*VISITS, *TROUBLE, "started", "stopped", "reloaded")
+_SHOWN = (*VISITS, *TROUBLE, "started", "stopped", "reloaded", "microphone_back")
 _SAID: dict[str, tuple[Tone, str]] = {
     "too_short": ("plain", "Somebody spoke, but too little to judge."),
     "remote_open": ("opened", "The door was opened from afar, by {by}."),
@@ -32,6 +32,9 @@ _SAID: dict[str, tuple[Tone, str]] = {
     "reload_refused": ("trouble", "A new configuration or bundle was refused; the old one stays in service."),
     "canary_failed": ("trouble", "The hourly check of the door's own judgement failed."),
     "canary_passed": ("plain", "The hourly check passed."),
+    "microphone_silent": ("trouble", "The microphone delivers nothing: the door hears nobody."),
+    "microphone_back": ("plain", "The microphone delivers sound again."),
+    "relay_refused": ("refused", "The relay may not be switched on now."),
     "chain_cut": ("trouble", "The event log was altered or cut."),
 }
 _SHORT: dict[str, str] = {"open": "opened", "refuse": "stayed shut", "say_more": "undecided"}

@@ -149,3 +149,11 @@ def test_an_accepted_voice_that_the_relay_would_refuse_is_a_decision_with_a_reas
         allowance.look(CLIP, decided(Outcome.OPEN))
     simulated = RelayAllowance(relay=SimulatedRelay(ManualClock()), open_seconds=3.0)
     assert simulated.look(CLIP, decided(Outcome.OPEN)).objection is None
+
+
+def test_what_cannot_be_charged_is_not_granted(tmp_path: Path) -> None:
+    with guardian(tmp_path) as place:
+        (tmp_path / f"{NAME}.new").mkdir()
+        assert not place.answer(b"pulse 0123abcd 1.000\n").startswith(b"on")
+        assert place.ends() == 73
+        assert [each.on for each in place.trace()] == [False]

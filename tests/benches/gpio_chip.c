@@ -46,9 +46,9 @@ static int reach_recorder(enum kind kind) {
   return fd;
 }
 
-static char heard[96];
+static char answer_text[96];
 
-/* Ask the recorder; its answer is a number, or below zero an errno. What follows the number stays in "heard". */
+/* Ask the recorder; its answer is a number, or below zero an errno. What follows the number stays in "answer_text". */
 static long ask(int fd, const char *format, ...) {
   char text[96];
   va_list given;
@@ -64,7 +64,7 @@ static long ask(int fd, const char *format, ...) {
   text[length] = 0;
   char *more;
   long answer = strtol(text, &more, 10);
-  strcpy(heard, *more == ' ' ? more + 1 : more);
+  strcpy(answer_text, *more == ' ' ? more + 1 : more);
   if (answer < 0) { errno = -answer; return -1; }
   return answer;
 }
@@ -166,7 +166,7 @@ static int chip_ioctl(int fd, unsigned long request, void *given) {
       if ((out = ask(fd, "info %u", numbers[fd])) < 0) return -1;
       memset(chip, 0, sizeof *chip);
       chip->lines = out;
-      return sscanf(heard, "%31s %31s", chip->name, chip->label) == 2 ? 0 : -1;
+      return sscanf(answer_text, "%31s %31s", chip->name, chip->label) == 2 ? 0 : -1;
     case GPIO_V2_GET_LINEINFO_IOCTL:
       offset = line->offset;
       if ((out = ask(fd, "direction %u %u", numbers[fd], offset)) < 0) return -1;

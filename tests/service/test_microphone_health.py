@@ -90,17 +90,17 @@ def test_the_daemon_says_after_a_minute_that_its_microphone_delivers_nothing_and
 
 @pytest.mark.parametrize("most", [1, 2, 30_000])
 def test_a_microphone_that_works_is_never_called_silent_however_quiet(most: int) -> None:
-    health, told = MicrophoneHealth(), []
+    health, kinds = MicrophoneHealth(), []
     for frame in frames(noise(200.0, most=most)):
-        health.look(frame, tell=lambda kind, **_: told.append(kind), status=StatusFile(None))
-    assert told == []
+        health.look(frame, tell=lambda kind, **_: kinds.append(kind), status=StatusFile(None))
+    assert kinds == []
 
 
 def test_pauses_in_which_a_microphone_sends_zeros_are_no_silence() -> None:
-    health, told = MicrophoneHealth(), []
+    health, kinds = MicrophoneHealth(), []
     for frame in frames(*(each for _ in range(5) for each in (constant(0, 50.0), noise(0.02)))):
-        health.look(frame, tell=lambda kind, **_: told.append(kind), status=StatusFile(None))
-    assert told == []
+        health.look(frame, tell=lambda kind, **_: kinds.append(kind), status=StatusFile(None))
+    assert kinds == []
 
 
 def test_memory_is_bounded_and_time_is_counted_in_sound() -> None:
@@ -154,8 +154,8 @@ def test_people_read_it_in_the_status_on_the_page_in_the_log_and_at_home_assista
     status = Status(state="listening", pid=1, microphone="every sample is exactly 0: it is muted")
     seen = Sighting(status=status, alive=True)
     assert "delivers nothing: every sample is exactly 0" in seen.as_text()
-    told = {"listening": True, "microphone_silent": True}
-    (row,) = [each for each in facts(told, seen, reachable=True, celsius=None) if each.name == "Microphone"]
+    feed = {"listening": True, "microphone_silent": True}
+    (row,) = [each for each in facts(feed, seen, reachable=True, celsius=None) if each.name == "Microphone"]
     assert (row.well, "muted" in row.value) == (False, True)
     assert "Microphone" not in [each.name for each in facts({"listening": True}, seen, reachable=True, celsius=None)]
     event = {"kind": "microphone_silent", "n": 3, "time": "2026-01-01T00:00:00", "reason": "muted"}

@@ -17,6 +17,7 @@ OF_OUTCOME = {
     "replay": "replay",
     "second_factor_missing": "second_factor_missing",
     "outside_schedule": "outside_schedule",
+    "relay_refused": "relay_refused",
 }
 OF_KIND = {
     "remote_open": "remote_granted",
@@ -28,6 +29,8 @@ OF_KIND = {
     "canary_failed": "canary_failed",
     "config_problem": "config_problem",
     "fault": "fault",
+    "microphone_silent": "microphone_silent",
+    "microphone_back": "microphone_back",
 }
 DEAF, HEARING = "deaf", "hearing"
 TYPES = (*OF_OUTCOME.values(), *OF_KIND.values(), DEAF, HEARING)

@@ -18,6 +18,7 @@ from device.service.trust import trust_of
 from device.service.unit_rights import pins_within_reach
 from device.service.verified import bundle_digest
 from device.service.where import state_or_default
+from device.sound.novelty import why_lifeless
 from device.sound.pcm import Frame, level_dbfs
 from device.sound.segmenter import frames_of
 from device.sound.vad import VadSpec, WebRtcDetector
@@ -75,7 +76,7 @@ def check_all(config_path: Path, *, simulate: bool) -> list[Finding]:
     if config and config[0].button.enabled and not simulate:
         findings.append(_try("button", lambda: _button(config[0])))
     if config and config[0].signals.led and not simulate:
-        findings.append(_try("light", lambda: describe_light(config[0].signals)))
+        findings.append(_try("light", lambda: describe_light(config[0].signals, chip_label=config[0].relay.chip_label)))
     if config and config[0].signals.sound and not simulate:
         findings.append(_try("tones", lambda: describe_tones(config[0].signals)))
     if config and (config[0].button.enabled or config[0].signals.led) and not simulate:
@@ -133,8 +134,10 @@ def _button(config: Config) -> str:
     from device.hardware.button import GpioButton
 
     asked = config.button
-    GpioButton(asked.pin, clock=SystemClock(), pull_up=asked.pull_up, pin_factory=asked.pin_factory).close()
-    return f"pin {asked.pin} claimed through {asked.pin_factory}; a press counts for {asked.within_seconds:g} s"
+    button = GpioButton(asked.pin, clock=SystemClock(), pull_up=asked.pull_up, pin_factory=asked.pin_factory,
+                        chip_label=config.relay.chip_label)  # fmt: skip
+    button.close()
+    return f"pin {asked.pin} of {button.chip} claimed; a press counts for {asked.within_seconds:g} s"
 
 
 def _golden(bundle: Bundle, runtime: str) -> str:
@@ -174,6 +177,13 @@ def _microphone(config: Config) -> str:
             received=items[-1],
             next_step="try another device: `voicelatch microphones`",
         )
+    problem = why_lifeless(frames)
+    if problem:
+        raise MicrophoneError(
+            "the microphone opens but delivers nothing that a room sounds like", received=problem,
+            where=f"microphone.device = {config.microphone.device or 'default'}",
+            next_step="switch it on, raise its volume and unmute it (`alsamixer`, F4), or take another: "
+            "`voicelatch microphones`",
+        )  # fmt: skip
     levels = sorted(level_dbfs(frame.samples) for frame in frames)
-    note = "" if levels[-1] > -119 else "; digital silence: is it muted?"
-    return f"{len(frames)} frames at {microphone.rate_hz} Hz, {levels[len(levels) // 2]:.0f} dBFS{note}"
+    return f"{len(frames)} frames at {microphone.rate_hz} Hz, {levels[len(levels) // 2]:.0f} dBFS"

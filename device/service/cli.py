@@ -72,7 +72,8 @@ def _run(arguments: argparse.Namespace) -> int:
     status = StatusFile(runtime)
     extras = make_extras(config, clock, state=state, simulate=arguments.simulate, runtime=runtime, status=status)
     microphone, relay = _simulated(arguments.wav, clock) if arguments.simulate else _real(config, clock)
-    shown = signalled(_events(config.events, state), config.signals, clock, simulate=arguments.simulate)
+    shown = signalled(_events(config.events, state), config.signals, clock, simulate=arguments.simulate,
+                      chip_label=config.relay.chip_label)  # fmt: skip
     events = Announced(shown, extras.feed)
     hardware = Hardware(microphone=microphone, relay=relay, clock=clock,
                         supervisor=SystemdSupervisor.from_environment(), events=events,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,7 @@ _LOG = logging.getLogger(__name__)
 AROUND: Mapping[str, type[Any]] = {"web": WebConfig, "mqtt": MqttConfig, "metrics": MetricsConfig}
 FACTORIES = ("lgpio", "native", "mock")
 SHIPPED_LIMITS = TryLimits()
+_CHIP_LABEL = re.compile(r"[!-~]{1,31}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,22 +43,31 @@ class MicrophoneConfig:
 class RelayConfig:
     """``pin``: BCM number; ``active_high`` False for relays that switch on at low level.
 
+    ``chip_label``: the label of the GPIO chip of all pins, for other boards than a Raspberry Pi; empty: its header's.
     ``guardian``: the socket of the process that owns the pin; empty for a daemon that drives it itself.
-    ``max_on_seconds`` and ``min_gap_seconds`` are the guardian's limits, which it enforces whatever the daemon asks.
+    ``max_on_seconds``, ``max_on_seconds_an_hour`` and ``min_gap_seconds`` are the guardian's limits, which it enforces
+    whatever the daemon asks.
     """
 
     pin: int
     active_high: bool = True
     pin_factory: str = "lgpio"
+    chip_label: str = ""
     open_seconds: float = 3.0
     guardian: str = "/run/voicelatch-guardian/relay.sock"
     max_on_seconds: float = 10.0
+    max_on_seconds_an_hour: float = 60.0
     min_gap_seconds: float = 1.0
 
     def __post_init__(self) -> None:
         within("relay.pin", self.pin, 0, 27)
         one_of("relay.pin_factory", self.pin_factory, ("lgpio", "mock") if self.guardian else FACTORIES)
+        if self.chip_label and not _CHIP_LABEL.fullmatch(self.chip_label):
+            raise ConfigError("not the label of a GPIO chip", where="relay.chip_label", received=self.chip_label,
+                              allowed="at most 31 characters without spaces, as `gpiodetect` lists it, or empty",
+                              next_step='empty on every Raspberry Pi')  # fmt: skip
         within("relay.max_on_seconds", self.max_on_seconds, 0.2, 30.0)
+        within("relay.max_on_seconds_an_hour", self.max_on_seconds_an_hour, max(10.0, self.max_on_seconds), 900.0)
         within("relay.min_gap_seconds", self.min_gap_seconds, 0.0, 60.0)
         within("relay.open_seconds", self.open_seconds, 0.2, min(10.0, self.max_on_seconds))
         if self.guardian and not self.guardian.startswith("/"):

@@ -16,7 +16,9 @@ from device.ports import Clock, EventSink, Microphone, Relay, Supervisor
 from device.service.canary import Canary
 from device.service.config import Config, load_config, policy_for
 from device.service.extras import Extras, config_digest, guards_for, keeper_for
+from device.service.microphone_health import MicrophoneHealth
 from device.service.pipeline import Door
+from device.service.relay_allowance import RelayAllowance
 from device.service.status import StatusFile, in_short
 from device.service.trust import trust_of
 from device.service.verified import verify
@@ -85,7 +87,8 @@ def build_door(config: Config, hardware: Hardware) -> Door:
         detector=Overheard(WebRtcDetector(bundle.vad), segmenter, hardware.extras.feed, hardware.clock),
         scorer=scorer, policy=policy_for(bundle, config.policy), relay=hardware.relay, clock=hardware.clock,
         events=hardware.events, open_seconds=config.relay.open_seconds,
-        guards=guards_for(config, hardware.extras, hardware.clock, bundle.residents),
+        guards=(*guards_for(config, hardware.extras, hardware.clock, bundle.residents),
+                RelayAllowance(relay=hardware.relay, open_seconds=config.relay.open_seconds)),
         keeper=keeper_for(config, hardware.extras, hardware.clock),
         visits=tries or RemembersNothing(), state=PolicyState(tries=tries.first if tries else Tries()),
         serves={"bundle": bundle.name, "bundle_sequence": bundle.sequence, "bundle_digest": verified.digest,
@@ -184,7 +187,7 @@ def _listen(
     canary: Canary,
     deaf_seconds: float,
 ) -> None:
-    fed_seconds, deaf_since_seconds = -math.inf, math.inf
+    fed_seconds, deaf_since_seconds, health = -math.inf, math.inf, MicrophoneHealth()
     while not wishes.stop:
         if wishes.reload:
             wishes.reload = False
@@ -205,6 +208,7 @@ def _listen(
                 )  # fmt: skip
             continue
         deaf_since_seconds = math.inf
+        health.look(item, tell=door.tell, status=hardware.status)
         if now - fed_seconds >= WATCHDOG_SECONDS and canary.sings(
             hardware.relay, in_pulse=math.isfinite(door.relay_off_due_seconds), tell=door.tell
         ):

@@ -153,4 +153,5 @@ def _button(config: Config, clock: Clock, *, simulate: bool) -> Button | None:
     from device.hardware.button import GpioButton
 
     asked = config.button
-    return GpioButton(asked.pin, clock=clock, pull_up=asked.pull_up, pin_factory=asked.pin_factory)
+    return GpioButton(asked.pin, clock=clock, pull_up=asked.pull_up, pin_factory=asked.pin_factory,
+                      chip_label=config.relay.chip_label)  # fmt: skip

@@ -13,9 +13,9 @@ Tone = Literal["opened", "refused", "trouble", "plain"]
 
 VISITS = ("decision", "too_short", "remote_open", "remote_refused")
 TROUBLE = ("gap", "stale", "fault", "canary_failed", "reload_refused", "chain_cut", "config_problem", "visits_unknown",
-           "replay_memory_lost")  # fmt: skip
+           "replay_memory_lost", "microphone_silent")  # fmt: skip
 # What somebody who looks on wants to see go by.
-_SHOWN = (*VISITS, *TROUBLE, "started", "stopped", "reloaded")
+_SHOWN = (*VISITS, *TROUBLE, "started", "stopped", "reloaded", "microphone_back")
 _SAID: dict[str, tuple[Tone, str]] = {
     "too_short": ("plain", "Somebody spoke, but too little to judge."),
     "remote_open": ("opened", "The door was opened from afar, by {by}."),
@@ -39,6 +39,9 @@ _SAID: dict[str, tuple[Tone, str]] = {
     "canary_passed": ("plain", "The hourly check passed."),
     "visits_unknown": ("trouble", "How many visits failed before is not known: the door begins as after many."),
     "replay_memory_lost": ("trouble", "What was heard before the start is not known: a recording of it may pass."),
+    "microphone_silent": ("trouble", "The microphone delivers nothing: the door hears nobody."),
+    "microphone_back": ("plain", "The microphone delivers sound again."),
+    "relay_refused": ("refused", "The relay may not be switched on now."),
     "chain_cut": ("trouble", "The event log was altered or cut."),
 }
 _SHORT: dict[str, str] = {"open": "opened", "refuse": "stayed shut", "say_more": "undecided"}

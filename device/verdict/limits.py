@@ -1,4 +1,4 @@
-"""The range of every number in a manifest, with the reason: what lies outside was never made by enrolment or calibration.
+"""The range of every number in a manifest, with the reason: what lies outside no enrolment or calibration makes.
 
 A signature says who made a bundle, not that its numbers make sense. Whether the numbers together keep the door shut is
 tried with sounds that nobody speaks (:mod:`device.verdict.noise_check`).
@@ -86,7 +86,7 @@ LIMITS: Mapping[str, Range] = {
 
 
 def require_within(key: str, number: float, *, where: str) -> None:
-    """Raise :class:`BundleError` unless ``number`` lies in the range of ``key``; one that is not a number never does."""
+    """Raise :class:`BundleError` unless ``number`` lies in the range of ``key``; what is not a number never does."""
     limit = LIMITS.get(key, ANY)
     if not limit.low <= number <= limit.high:
         raise BundleError(BAD, where=where, received=f"{number:g}" if abs(number) < 2**64 else "a huge number",

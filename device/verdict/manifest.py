@@ -1,7 +1,7 @@
 """``manifest.json``, read strictly: every number, name and limit that the door relies on has its type and its range.
 
-A wrong value is found here, with its place in the file, and not at the first visitor; limits.py has the ranges. Keys that the door does not use
-(where the bundle comes from) may hold anything.
+A wrong value is found here, with its place in the file, and not at the first visitor; limits.py has the
+ranges. Keys that the door does not use (where the bundle comes from) may hold anything.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def _fields(kind: type[_Made], table: Any, section: str, file: str) -> _Made:
     needed = {name for name, required in known.items() if required}
     if not needed <= set(table) <= set(known):
         wrong = sorted({*needed - set(table), *set(table) - set(known)})[0]
-        raise _bad(where, Shown(f"{'no' if wrong in known else 'a field'} {ascii(wrong[:40])}"),
+        raise _bad(where, Shown(f"{'no' if wrong in known else 'a field'} {wrong[:40]!a}"),
                    f"the fields {', '.join(known)}")  # fmt: skip
     values = {name: _value(table[name], types[name], f"{where}.{name}") for name in table}
     for name, value in values.items():

@@ -63,31 +63,29 @@ def highest_evidence(head: Head, embeddings: Embedding, *, max_clips: int, min_s
     return np.where(best > 0.0, best * max_clips, best)
 
 
-def refuse_opening_to_noise(
-    head: Head,
-    embed: Callable[[Samples], Embedding],
-    golden: Embedding,
-    *,
-    open_llr: float,
-    max_clips: int,
-    min_speech_seconds: float,
-    where: str,
-) -> None:
-    """Raise :class:`BundleError` where a sound that nobody speaks, or a golden clip, reaches ``open_llr``.
+def noise_evidence(
+    head: Head, embed: Callable[[Samples], Embedding], *, max_clips: int, min_speech_seconds: float
+) -> dict[str, float]:
+    """:func:`highest_evidence` of every sound of :func:`unspoken_sounds`, by its name. ``embed``: int16 ``(48000,)`` to
+    float32 ``(d,)``."""
+    sounds = unspoken_sounds()
+    embeddings = np.stack([embed(each) for each in sounds.values()])
+    sums = highest_evidence(head, embeddings, max_clips=max_clips, min_speech_seconds=min_speech_seconds)
+    return dict(zip(sounds, sums.tolist(), strict=True))
 
-    ``embed``: int16 ``(48000,)`` to float32 ``(d,)``; ``golden`` float32 ``(g, d)``: the golden clips' embeddings.
-    """
-    names = [*unspoken_sounds(), *(f"golden clip {index}" for index in range(len(golden)))]
-    embeddings = np.concatenate([np.stack([embed(each) for each in unspoken_sounds().values()]), golden])
-    evidence = highest_evidence(head, embeddings, max_clips=max_clips, min_speech_seconds=min_speech_seconds)
+
+def refuse_opening_to_noise(evidence: Mapping[str, float], *, open_llr: float, where: str) -> None:
+    """Raise :class:`BundleError` where the ``evidence`` of a sound that nobody speaks, by its name, reaches
+    ``open_llr``."""
     # Not ">=": what is not a number must not pass.
-    opening = [name for name, reached in zip(names, evidence, strict=True) if not reached < open_llr]
+    opening = {name: reached for name, reached in evidence.items() if not reached < open_llr}
     if opening:
+        name, reached = next(iter(opening.items()))
         raise BundleError(
             "the bundle would open to a sound that nobody speaks",
             where=where,
-            received=f"{opening[0]} ({len(opening)} of {len(names)} sounds) reaches {np.max(evidence):+.4g}",
-            allowed=f"less than open_llr, {open_llr:+.4g}, over {max_clips} clips",
+            received=f"{name} reaches {reached:+.4g} ({len(opening)} of {len(evidence)} sounds open)",
+            allowed=f"less than its open_llr, {open_llr:+.4g}",
             next_step=f"do not use it, and find out who made it; {REPUBLISH}",
         )
 

@@ -61,7 +61,8 @@ def read_regular(folder: int, name: str, *, max_bytes: int) -> bytes:
             raise OSError(errno.EINVAL, f"{_kind(seen.st_mode)}, not a regular file", name)
         if seen.st_size > max_bytes:
             raise OSError(errno.EFBIG, f"too large: {seen.st_size} bytes, more than {max_bytes}", name)
-        content = file.read(max_bytes + 1)
+        # A read sets aside what it is asked for: no more than there is.
+        content = file.read(min(seen.st_size, max_bytes) + 1)
     if len(content) > max_bytes:
         raise OSError(errno.EFBIG, f"too large: more than {max_bytes} bytes", name)
     return content
@@ -92,15 +93,48 @@ def kind_of(folder: int, name: str) -> str:
         return "nothing"
 
 
-def replace_file(folder: int, name: str, content: bytes, *, mode: int, owner: tuple[int, int] | None = None) -> None:
+def replace_file(
+    folder: int,
+    name: str,
+    content: bytes,
+    *,
+    mode: int,
+    owner: tuple[int, int] | None = None,
+    made_in: int | None = None,
+) -> None:
     """Write ``content`` as ``name`` in the open ``folder``, whole or not at all, over whatever had the name.
 
-    A link of that name is replaced, never followed. ``owner``: user and group id of the new file. Raises
-    :class:`OSError`.
+    A link of that name is replaced, never followed. ``owner``: user and group id of the new file; ``made_in``: the open
+    folder, on the same disk, in which it is written first (``folder`` itself if None). Raises :class:`OSError`.
     """
+    made_in = made_in if made_in is not None else folder
+    fresh = _fresh_file(made_in, name, content, mode=mode, owner=owner)
+    try:
+        os.replace(fresh, name, src_dir_fd=made_in, dst_dir_fd=folder)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(fresh, dir_fd=made_in)
+        raise
+    os.fsync(folder)
+
+
+def create_file(folder: int, name: str, content: bytes, *, mode: int) -> None:
+    """Write ``content`` as the new file ``name`` in the open ``folder``. Raises :class:`FileExistsError` where the name
+    is taken, by a link too, and :class:`OSError` where it cannot be written; nothing half-written is left."""
+    fresh = _fresh_file(folder, name, content, mode=mode)
+    try:
+        # Unlike a rename, a link never takes the place of a file.
+        os.link(fresh, name, src_dir_fd=folder, dst_dir_fd=folder)
+    finally:
+        os.unlink(fresh, dir_fd=folder)
+    os.fsync(folder)
+
+
+def _fresh_file(folder: int, name: str, content: bytes, *, mode: int, owner: tuple[int, int] | None = None) -> str:
+    """A new file beside ``name``, whole and on the disk; returns its own name."""
     fresh = f".{name}.{secrets.token_hex(8)}.new"
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600,
-                         dir_fd=folder)  # fmt: skip
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(fresh, flags, 0o600, dir_fd=folder)
     try:
         with open(descriptor, "wb") as file:
             file.write(content)
@@ -109,30 +143,11 @@ def replace_file(folder: int, name: str, content: bytes, *, mode: int, owner: tu
             if owner is not None:
                 os.fchown(descriptor, *owner)
             os.fsync(descriptor)
-        os.replace(fresh, name, src_dir_fd=folder, dst_dir_fd=folder)
-        os.fsync(folder)
     except BaseException:
         with suppress(OSError):
             os.unlink(fresh, dir_fd=folder)
         raise
-
-
-def create_file(folder: int, name: str, content: bytes, *, mode: int) -> None:
-    """Write ``content`` as the new file ``name`` in the open ``folder``. Raises :class:`FileExistsError` where the name
-    is taken, by a link too, and :class:`OSError` where it cannot be written; nothing half-written is left."""
-    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode,
-                         dir_fd=folder)  # fmt: skip
-    try:
-        with open(descriptor, "wb") as file:
-            os.fchmod(descriptor, mode)
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        os.fsync(folder)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(name, dir_fd=folder)
-        raise
+    return fresh
 
 
 def _kind(mode: int) -> str:

@@ -10,10 +10,10 @@ import numpy as np
 
 from device.errors import BundleError
 from device.sound.logmel import Features, FrontendSpec, LogMel
-from device.sound.pcm import CLIP_SECONDS, Clip
+from device.sound.pcm import CLIP_SECONDS, Clip, Samples
 from device.verdict.bundle import Bundle
 from device.verdict.interpreter import Embedding, Interpreter, unit_length
-from device.verdict.noise_check import refuse_opening_to_noise
+from device.verdict.noise_check import highest_evidence, noise_evidence, refuse_opening_to_noise
 from device.verdict.values import ResidentScore, Score
 
 FEATURE_TOLERANCE_DB = 1e-3
@@ -31,7 +31,8 @@ class Scorer:
     """Scores clips with a verified bundle.
 
     Construction runs the golden self-test and raises :class:`BundleError` when this machine does not compute what the
-    workstation computed, or when the bundle would open to noise (:mod:`device.verdict.noise_check`), or :class:`~device.errors.RuntimeMissingError` when there is no runtime that can.
+    workstation computed, or when the bundle would open to noise
+    (:mod:`device.verdict.noise_check`), or :class:`~device.errors.RuntimeMissingError` when there is no runtime that can.
     """
 
     def __init__(self, bundle: Bundle, *, runtime: str = "auto") -> None:
@@ -102,16 +103,17 @@ class Scorer:
 
     def _refuse_noise(self) -> None:
         bundle = self.bundle
-        refuse_opening_to_noise(
-            bundle.head,
-            lambda samples: self._interpreter.embed(self._log_mel(samples)),
-            # The self-test has just shown that these outputs are this machine's.
-            unit_length(bundle.output.dequantize(bundle.golden.outputs)),
-            open_llr=bundle.thresholds.open_llr,
-            max_clips=bundle.thresholds.max_clips,
-            min_speech_seconds=bundle.segmenter.min_speech_seconds,
-            where=str(bundle.path),
-        )
+        max_clips, least_seconds = bundle.thresholds.max_clips, bundle.segmenter.min_speech_seconds
+
+        def embed(samples: Samples) -> Embedding:
+            return self._interpreter.embed(self._log_mel(samples))
+
+        # The self-test has just shown that the golden outputs are this machine's.
+        golden = unit_length(bundle.output.dequantize(bundle.golden.outputs))
+        sums = highest_evidence(bundle.head, golden, max_clips=max_clips, min_speech_seconds=least_seconds)
+        evidence = noise_evidence(bundle.head, embed, max_clips=max_clips, min_speech_seconds=least_seconds)
+        evidence |= {f"golden clip {index}": reached for index, reached in enumerate(sums.tolist())}
+        refuse_opening_to_noise(evidence, open_llr=bundle.thresholds.open_llr, where=str(bundle.path))
 
     def _check_tensors(self) -> None:
         for name in ("input", "output"):

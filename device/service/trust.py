@@ -31,8 +31,8 @@ NAME = "accepted.json"
 DEFAULT_STATE = Path("/var/lib/voicelatch")
 STATE_BYTES = 1 << 14
 HOW_TO_TRUST = (
-    "trust the key that signed it: sudo voicelatch key trust LINE; a bundle without a signature is signed where the key "
-    "is: voicelatch key sign BUNDLE --key FILE (voicelatch key make FILE makes one). Only to try things out, "
+    "trust the key that signed it: sudo voicelatch key trust LINE; a bundle without a signature is signed where the "
+    "key is: voicelatch key sign BUNDLE --key FILE (voicelatch key make FILE makes one). Only to try things out, "
     "[model] allow_unsigned = true"
 )
 ALLOW = "if you mean it: python -m device use NAME --models MODELS --allow-downgrade"

@@ -25,7 +25,7 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True, slots=True)
 class OlderBundles:
-    """The folders ``names`` below ``models`` that know the person; ``problem``: what could not be looked at, in words."""
+    """The folders ``names`` below ``models`` that know the person; ``problem``: what could not be looked at."""
 
     models: Path
     names: tuple[str, ...] = ()

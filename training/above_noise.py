@@ -23,11 +23,7 @@ def above_noise(thresholds: Thresholds, head: Head, embedder: Embedder, segmente
     max_clips, least_seconds = thresholds.max_clips, segmenter.min_speech_seconds
 
     noise = noise_evidence(head, embedder.embed_one, max_clips=max_clips, min_speech_seconds=least_seconds)
-    golden = highest_evidence(
-        head,
-        np.stack([embedder.embed_one(each) for each in golden_clips()]),
-        max_clips=max_clips,
-        min_speech_seconds=least_seconds,
-    )
+    made_up = np.stack([embedder.embed_one(each) for each in golden_clips()])
+    golden = highest_evidence(head, made_up, max_clips=max_clips, min_speech_seconds=least_seconds)
     reached = max(*noise.values(), float(golden.max()))
     return replace(thresholds, open_llr=max(thresholds.open_llr, reached + MARGIN_LLR))

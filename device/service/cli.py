@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,13 @@ from device.service.config_command import add_parser as add_config_command
 from device.service.events_command import add_parser as add_events
 from device.service.forget import add_parser as add_forget
 from device.service.gateway_command import add_parser as add_gateway
+from device.service.key_command import add_parser as add_key
 from device.service.levels_command import add_parser as add_levels
 from device.service.listen_command import add_parser as add_listen
 from device.service.record_command import add_parser as add_record
 from device.service.recordings_command import add_parser as add_recordings
 from device.service.scan_command import add_parser as add_scan
+from device.service.use_command import add_parser as add_use
 from device.service.web_command import add_parser as add_web
 from device.service.where import DEFAULT_CONFIG
 
@@ -147,23 +149,6 @@ def _status(arguments: argparse.Namespace) -> int:
     return 0 if seen.listening else 69
 
 
-def _use(arguments: argparse.Namespace) -> int:
-    from device.service.trust import DEFAULT_STATE, Trust, state_folder, trust_of
-    from device.service.verified import use_bundle
-
-    state = state_folder(arguments.state_dir)
-    trust = trust_of(read_config(arguments.config).model) if arguments.config is not None else Trust()
-    used = use_bundle(arguments.models, arguments.name, trust=replace(trust, state=state),
-                      downgrade_in=(state or DEFAULT_STATE) if arguments.allow_downgrade else None)  # fmt: skip
-    if arguments.json:
-        print(json.dumps(asdict(used)))
-    else:
-        note = " It may be older than the last accepted one." if arguments.allow_downgrade else ""
-        before = used.previous or "none"
-        print(f"{used.current} is current; before: {before}.{note} Reload the daemon to take it up.")
-    return 0
-
-
 def _bench(arguments: argparse.Namespace) -> int:
     from device.service.bench import bench
 
@@ -269,15 +254,6 @@ def build_parser() -> argparse.ArgumentParser:
                 "python -m device status --json")  # fmt: skip
     add_runtime_dir(state)
     state.add_argument("--json", action="store_true", help="print JSON")
-    user = add("use", _use, "Verify a bundle and make it the current one.",
-               "python -m device use household --models models")  # fmt: skip
-    user.add_argument("name", help="the bundle's folder below --models")
-    user.add_argument("--models", type=Path, required=True, help="the models folder")
-    user.add_argument("--config", type=Path, default=None, help="also demand what its [model] trusts")
-    user.add_argument("--allow-downgrade", action="store_true",
-                      help="note in the daemon's state that it may be older than the last accepted one")  # fmt: skip
-    user.add_argument("--state-dir", type=Path, default=None, help="the daemon's state (default: systemd's)")
-    user.add_argument("--json", action="store_true", help="print JSON")
     demo.add_arguments(add("demo", demo.run, "Play a recorded evening through the door.", "python -m device demo"))
     measure = add("bench", _bench, "Time every stage on this machine.", "python -m device bench --json bench.json")
     measure.add_argument("--bundle", type=Path, default=Path("models"))
@@ -297,11 +273,13 @@ def build_parser() -> argparse.ArgumentParser:
     add_events(commands)
     add_forget(commands)
     add_gateway(commands)
+    add_key(commands)
     add_levels(commands)
     add_listen(commands)
     add_record(commands)
     add_recordings(commands)
     add_scan(commands)
+    add_use(commands)
     add_web(commands)
     return parser
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from device.errors import DataError, StateError
+from device.names import normalise
 from device.service.config import read_config
 from device.service.event_reader import EVERYTHING, EventReader, StoredEvent, Wanted
 from device.service.event_views import as_csv, as_json, in_a_line, parse_time
@@ -55,7 +56,7 @@ def _reader(arguments: argparse.Namespace) -> EventReader:
 def _wanted(arguments: argparse.Namespace) -> Wanted:
     now = datetime.now().astimezone()
     return Wanted(
-        kinds=tuple(arguments.kind), person=arguments.person, outcome=arguments.outcome,
+        kinds=tuple(arguments.kind), person=normalise(arguments.person), outcome=arguments.outcome,
         since=parse_time(arguments.since, now) if arguments.since else None,
         until=parse_time(arguments.until, now, where="--until") if arguments.until else None,
     )  # fmt: skip

@@ -11,6 +11,7 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from device.names import normalise, same_name
 from device.ports import Clock
 from device.service.background import Background
 from device.service.guard_settings import PrivacyConfig
@@ -55,7 +56,8 @@ class ClipKeeper:
 
 
 def safe(person: str) -> str:
-    """A person's name as part of a file's name; different names stay different."""
+    """A person's name as part of a file's name; different names stay different, and one name is one."""
+    person = normalise(person)
     return "".join(letter if letter.isalnum() else f"%{ord(letter):x}" for letter in person)
 
 
@@ -82,7 +84,7 @@ def files_of(state: Path, person: str) -> list[Path]:
     clips = [path for path in sorted((state / CLIPS).glob("*.wav")) if pattern.fullmatch(path.name)]
     # Not the roles' own folders, such as `allowed`: nobody is called that.
     below = sorted((state / RECORDINGS).glob("*/**/*"))
-    folders = [path for path in below if path.is_dir() and path.name == person]
+    folders = [path for path in below if path.is_dir() and same_name(path.name, person)]
     return clips + folders
 
 

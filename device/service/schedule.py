@@ -10,7 +10,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
-from device.errors import ConfigError
+from device.errors import ConfigError, DataError
+from device.names import person_name
 from device.ports import Clock
 from device.settings import one_of
 from device.sound.pcm import Clip
@@ -30,9 +31,16 @@ class ScheduleConfig:
     before: str = "24:00"
 
     def __post_init__(self) -> None:
+        try:
+            name = person_name(self.person)
+        except DataError as error:
+            raise ConfigError(error.what, where="schedule.person", received=error.received,
+                              allowed=error.allowed) from error  # fmt: skip
+        # Frozen for everybody else: hours bind whoever has this name, however its letters are composed.
+        object.__setattr__(self, "person", name)
         for day in self.days:
             one_of("schedule.days", day, DAYS)
-        if not self.days or not self.person:
+        if not self.days:
             raise ConfigError("incomplete", where="schedule", received=self, allowed="a person and at least one day")
         if _minutes("schedule.after", self.after) == _minutes("schedule.before", self.before):
             raise ConfigError("never open", where="schedule.before", received=self.before, allowed="another time")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from device.errors import BundleError, StateError
+from device.names import same_name
 from device.service.trust import Trust, allow_older
 from device.verdict.bundle import REPUBLISH, SUMS, Bundle, load_bundle, point_current, resolve_current
 from device.verdict.scorer import Scorer
@@ -67,6 +68,7 @@ def use_bundle(models: Path, name: str, *, trust: Trust = NO_KEYS, downgrade_in:
     """
     if not name or Path(name).name != name or name in (".", ".."):
         raise BundleError("not the name of a folder", where=str(models), received=repr(name), allowed="one folder name")
+    name = next((path.name for path in sorted(models.glob("*/")) if same_name(path.name, name)), name)
     if not (models / name / "manifest.json").is_file():
         there = sorted(path.parent.name for path in models.glob("*/golden.npz"))
         raise BundleError("there is no bundle of this name", where=str(models), received=name,

@@ -341,7 +341,7 @@ def test_the_journal_gets_the_lines_of_the_log_and_those_the_disk_refused(tmp_pa
     assert json.loads(journal.getvalue().splitlines()[-1])["number"] == 2
 
 
-def test_somebody_who_holds_the_files_does_not_hold_up_the_door(tmp_path: Path) -> None:
+def test_events_wait_while_somebody_holds_the_files_and_the_door_does_not(tmp_path: Path) -> None:
     log = sink(tmp_path / "e")
     log.record(spoken(1))
     with LogFiles(tmp_path / "e").locked():
@@ -349,9 +349,39 @@ def test_somebody_who_holds_the_files_does_not_hold_up_the_door(tmp_path: Path) 
     with closing(sqlite3.connect(tmp_path / "e", isolation_level=None)) as somebody:
         somebody.execute("BEGIN IMMEDIATE")
         log.record(spoken(3))
-    assert log.lost == 2
+        assert len(told(tmp_path / "e")) < 3
     log.record(spoken(4))
-    assert kinds(tmp_path / "e") == ["speech", "events_lost", "speech"]
+    assert [each["number"] for each in told(tmp_path / "e")] == [1, 2, 3, 4]
+    assert log.lost == 0
+
+
+def test_events_that_waited_are_written_without_another_one_and_at_the_end(tmp_path: Path) -> None:
+    log = sink(tmp_path / "e")
+    log.record(spoken(1))
+    with LogFiles(tmp_path / "e").locked():
+        log.record(spoken(2))
+        tries = log._backlog._thread
+    assert tries is not None
+    tries.join(timeout=30)
+    assert [each["number"] for each in told(tmp_path / "e")] == [1, 2]
+    with LogFiles(tmp_path / "e").locked():
+        log.record(spoken(3))
+    log.close()
+    assert [each["number"] for each in told(tmp_path / "e")] == [1, 2, 3]
+
+
+def test_more_than_can_wait_is_counted_and_the_log_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("device.service.event_backlog.MOST_WAITING", 3)
+    monkeypatch.setattr("device.service.events.PATIENCE_SECONDS", 0.0)
+    journal = io.StringIO()
+    log = sink(tmp_path / "e", copy=StreamEvents(journal))
+    with LogFiles(tmp_path / "e").locked():
+        for number in range(5):
+            log.record(spoken(number))
+    assert log.lost == 2
+    assert '"number": 1' in journal.getvalue()
+    log.record(spoken(5))
+    assert [each.get("number", each["kind"]) for each in told(tmp_path / "e")] == ["events_lost", 2, 3, 4, 5]
 
 
 def test_somebody_who_reads_without_an_end_holds_up_nothing(tmp_path: Path) -> None:

@@ -28,10 +28,12 @@ from device.service.recordings_command import add_parser as add_recordings
 from device.service.scan_command import add_parser as add_scan
 from device.service.web_command import add_parser as add_web
 from device.service.where import DEFAULT_CONFIG
+from device.terminal.output import reader_is_gone, run_quietly
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 not as expected, 2 wrong command line, 65 unusable bundle or sound, "
-    "69 hardware, a library or the daemon is missing, 70 a defect, 73 cannot write, 78 wrong configuration, 130 Ctrl-C."
+    "69 hardware, a library or the daemon is missing, 70 a defect, 73 cannot write, 78 wrong configuration, 130 Ctrl-C, "
+    "141 nobody reads the output any more."
 )
 # What shells give for Ctrl-C.
 INTERRUPTED = 130
@@ -308,6 +310,10 @@ def _called() -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
+    return run_quietly(lambda: _main(argv))
+
+
+def _main(argv: Sequence[str] | None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A name, or a quotation mark, that this terminal cannot show is no reason to end.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -321,7 +327,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
-    except Exception:
+    except Exception as error:
+        if isinstance(error, BrokenPipeError) and reader_is_gone():
+            raise
         # The last line of defence: the relay was put off on the way here; systemd restarts us.
         _LOG.exception("a defect; please report it")
         return 70

@@ -21,6 +21,7 @@ from device.service.explain import explain, find_decision
 from device.service.review_command import add_parser as add_review
 from device.service.where import DEFAULT_CONFIG, events_path, state_or_default
 from device.settings import LARGEST
+from device.terminal.output import check_reader
 from device.verdict.values import Outcome
 
 EXIT_CODES = (
@@ -89,11 +90,16 @@ def _follow(arguments: argparse.Namespace) -> int:
 
 def _go_on(reader: EventReader, seen: int, arguments: argparse.Namespace) -> int:
     try:
-        for event in follow(reader, seen, _wanted(arguments), sleep=time.sleep):
+        for event in follow(reader, seen, _wanted(arguments), sleep=_wait):
             _show(event, arguments)
     except KeyboardInterrupt:
         return 0
     return 0
+
+
+def _wait(seconds: float) -> None:
+    check_reader()
+    time.sleep(seconds)
 
 
 def _show(event: StoredEvent, arguments: argparse.Namespace) -> None:

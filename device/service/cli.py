@@ -32,8 +32,8 @@ from device.terminal.output import reader_is_gone, run_quietly
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 not as expected, 2 wrong command line, 65 unusable bundle or sound, "
-    "69 hardware, a library or the daemon is missing, 70 a defect, 73 cannot write, 78 wrong configuration, 130 Ctrl-C, "
-    "141 nobody reads the output any more."
+    "69 hardware, a library or the daemon is missing, 70 a defect, 73 cannot write, 78 wrong configuration, "
+    "130 Ctrl-C, 141 nobody reads the output any more."
 )
 # What shells give for Ctrl-C.
 INTERRUPTED = 130
@@ -57,11 +57,13 @@ def _run(arguments: argparse.Namespace) -> int:
     from device.hardware.clock import SystemClock
     from device.hardware.supervisor import SystemdSupervisor
     from device.live.feed import Announced
+    from device.service.clock_watch import ClockWatch, newest_unix_seconds
     from device.service.daemon import Hardware, Wishes, build_door, reload_door, serve, shut
     from device.service.extras import make_extras
     from device.service.signals import signalled
     from device.service.status import StatusFile, runtime_folder
     from device.service.trust import state_folder
+    from device.service.where import events_path
 
     config, state = read_config(arguments.config), state_folder(None)
     clock = SystemClock()
@@ -72,7 +74,8 @@ def _run(arguments: argparse.Namespace) -> int:
     extras = make_extras(config, clock, state=state, simulate=arguments.simulate, runtime=runtime, status=status)
     microphone, relay = _simulated(arguments.wav, clock) if arguments.simulate else _real(config, clock)
     shown = signalled(_events(config.events, state), config.signals, clock, simulate=arguments.simulate)
-    events = Announced(shown, extras.feed)
+    newest = newest_unix_seconds(events_path(config.events, state)) if config.events.path or state else None
+    events = ClockWatch(Announced(shown, extras.feed), newest)
     hardware = Hardware(microphone=microphone, relay=relay, clock=clock,
                         supervisor=SystemdSupervisor.from_environment(), events=events,
                         status=status, extras=extras)  # fmt: skip
@@ -137,10 +140,15 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
+    from device.hardware.clock import SystemClock
+    from device.service.clock_state import SystemClockState
     from device.service.status import DEFAULT_FOLDER, look, runtime_folder
 
     seen = look(runtime_folder(arguments.runtime_dir) or DEFAULT_FOLDER)
-    print(json.dumps(seen.as_table(), indent=1) if arguments.json else seen.as_text())
+    clock = SystemClockState().problem(SystemClock().wall_time())
+    print(json.dumps({**seen.as_table(), "clock": clock}, indent=1) if arguments.json else seen.as_text())
+    if clock and not arguments.json:
+        print(f"note: {clock}; whoever has hours may have to stay outside")
     return 0 if seen.listening else 69
 
 

@@ -17,6 +17,7 @@ from device.service.canary import Canary
 from device.service.config import Config, policy_for, read_config
 from device.service.extras import Extras, config_digest, guards_for, keeper_for
 from device.service.pipeline import Door
+from device.service.schedule import Schedule
 from device.service.status import StatusFile, in_short
 from device.service.trust import trust_of
 from device.service.verified import verify
@@ -122,6 +123,7 @@ def reload_door(door: Door, config_path: Path, hardware: Hardware) -> None:
         door.state = forget(door.state)
         hardware.status.reloaded(at=hardware.clock.wall_time())
         door.tell("reloaded")
+        _tell_clock(door)
     hardware.supervisor.ready()
 
 
@@ -147,6 +149,7 @@ def serve(
         # First the file: whoever hears the event may look at it.
         hardware.status.listening()
         door.tell("started")
+        _tell_clock(door)
         hardware.supervisor.ready()
         _listen(door, hardware, wishes, reload, canary=canary, deaf_seconds=deaf_seconds)
         door.tell("stopped")
@@ -158,6 +161,15 @@ def serve(
         raise
     finally:
         shut(hardware)
+
+
+def _tell_clock(door: Door) -> None:
+    """Where somebody has hours and the time cannot be believed, say so."""
+    for guard in door.guards:
+        if isinstance(guard, Schedule) and (problem := guard.clock_problem()):
+            closed = "nobody with hours can come in" if guard.require_set else "hours count by it all the same"
+            _LOG.warning("%s; %s", problem, closed)
+            door.tell("clock_not_set", reason=f"{problem}; {closed}")
 
 
 def _listen(

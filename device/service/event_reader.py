@@ -107,6 +107,10 @@ class EventReader:
         ends = [*self._rows("ORDER BY n LIMIT 1", ()), *self._rows("ORDER BY n DESC LIMIT 1", ())]
         return (ends[0].n, ends[-1].n) if ends else (0, 0)
 
+    def newest_unix_seconds(self) -> float | None:
+        """The calendar of the newest event, None in an empty log or where its time is none."""
+        return next((row.unix_seconds for row in self._rows("ORDER BY n DESC LIMIT 1", ())), None)
+
     def verdict(self) -> Verdict:
         """Whether the log is whole. Raises :class:`~device.errors.ConfigError` where its head is damaged."""
         for _ in range(MOST_LOOKS):

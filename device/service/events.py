@@ -15,7 +15,7 @@ from device.service.chain_end import chain_end
 from device.service.event_backlog import Backlog, Waiting
 from device.service.event_table import FAILURES, EventTable, is_busy, is_damage, is_passing, row_of
 from device.service.log_files import LogFiles
-from device.service.retention import shorten
+from device.service.retention import Retention
 
 _LOG = logging.getLogger(__name__)
 # `forget` holds the files for a moment; nobody may hold up the door by them.
@@ -74,7 +74,7 @@ class FileEvents:
     def __init__(
         self, path: Path, *, max_bytes: int, keep_days: float = math.inf, copy: StreamEvents | None = None
     ) -> None:
-        self._files, self._max_bytes, self._keep_days, self._copy = LogFiles(path), max_bytes, keep_days, copy
+        self._files, self._retention, self._copy = LogFiles(path), Retention(max_bytes, keep_days), copy
         self._database: EventTable | None = None
         self._head = Head()
         # What the log has to say of itself with the next event.
@@ -192,7 +192,7 @@ class FileEvents:
     def _shorten(self, table: EventTable, told: dict[str, object]) -> None:
         """What is too old or too much goes. Where that fails nothing is lost, and the next event tries again."""
         try:
-            done = shorten(table, self._head, told, max_bytes=self._max_bytes, keep_days=self._keep_days)
+            done = self._retention.shorten(table, self._head, told)
         except Exception as error:  # the event itself is safe: nothing that is wrong with old ones may take it back
             _LOG.error("the event log cannot be shortened: %s: %s", type(error).__name__, error)
             return

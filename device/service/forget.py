@@ -15,6 +15,7 @@ import re
 import secrets
 import sqlite3
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -48,9 +49,14 @@ class Forgotten:
     remains: tuple[str, ...]
 
 
-def forget_person(person: str, config: Config, *, state: Path, events: Path, now: datetime) -> Forgotten:
-    """Remove what belongs to ``person``. May run while the daemon does. Raises :class:`DataError` for something that is
-    no name, :class:`StateError` when something cannot be removed; what was removed before stays removed."""
+def forget_person(
+    person: str, config: Config, *, state: Path, events: Path, now: datetime, at_seconds: float = 0.0
+) -> Forgotten:
+    """Remove what belongs to ``person``; ``at_seconds`` is the monotonic clock.
+
+    May run while the daemon does. Raises :class:`~device.errors.DataError` for something that is no name,
+    :class:`StateError` when something cannot be removed; what was removed before stays removed.
+    """
     person = person_name(person)
     removed = files_of(state, person)
     replay = state / REPLAY_FILE
@@ -59,7 +65,7 @@ def forget_person(person: str, config: Config, *, state: Path, events: Path, now
     try:
         for path in removed:
             remove(path)
-        lines = forget_in_log(LogFiles(events), person, pseudonym, now=now)
+        lines = forget_in_log(LogFiles(events), person, pseudonym, now=now, at_seconds=at_seconds)
     except (OSError, *FAILURES) as error:
         raise StateError(
             "not everything could be removed",
@@ -76,7 +82,8 @@ def forget_person(person: str, config: Config, *, state: Path, events: Path, now
 def forget_in_log(files: LogFiles, person: str, pseudonym: str, *, now: datetime, at_seconds: float = 0.0) -> int:
     """Replace the name in every line and chain the log anew; returns how many lines changed. Where none has it, the log
     is left as it is. The daemon keeps what happens meanwhile and writes it afterwards. ``at_seconds``: the monotonic
-    clock. Raises :class:`OSError` and :class:`sqlite3.Error`; then no line was changed."""
+    clock. Raises :class:`OSError` and :class:`sqlite3.Error`; then either no line was changed, or all were and old
+    ones still stand in the write-ahead log: the next `forget` of the name finishes it."""
     if not files.is_there():
         return 0
     with files.locked():
@@ -208,7 +215,7 @@ def _command(arguments: argparse.Namespace) -> int:
     config = read_config(arguments.config)
     state = state_or_default(arguments.state_dir)
     told = forget_person(arguments.person, config, state=state, events=events_path(config.events, state),
-                         now=datetime.now().astimezone())  # fmt: skip
+                         now=datetime.now().astimezone(), at_seconds=time.monotonic())  # fmt: skip
     if arguments.json:
         print(json.dumps(asdict(told), indent=1))
         return 0

@@ -17,6 +17,7 @@ from device.replay.guard import ReplayDetector
 from device.replay.memory import ReplayMemory
 from device.replay.prints import PrintSpec
 from device.service.background import Background
+from device.service.elapsed import Moment, elapsed_seconds, moment_of
 from device.service.guard_settings import ReplayConfig
 from device.sound.pcm import Clip
 from device.verdict.guards import JUDGED, Finding
@@ -52,11 +53,12 @@ class ReplayFile:
             with np.load(self.path, allow_pickle=False) as arrays:
                 if not np.array_equal(arrays["form"], FORM):
                     raise StateError("the replay memory is of another version", where=str(self.path))
-                away_seconds = clock.wall_time().timestamp() - float(arrays["saved_at"])
+                # As long as both clocks agree on: a date alone makes the door forget nothing.
+                saved = Moment(float(arrays["saved_at_seconds"]), float(arrays["saved_at"]))
                 memory.take_arrays(
                     {name: arrays[name] for name in arrays.files},
                     now_seconds=clock.monotonic_seconds(),
-                    away_seconds=away_seconds,
+                    away_seconds=elapsed_seconds(saved, moment_of(clock)),
                 )
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             _LOG.error("the replay memory in %s cannot be used and begins anew: %s", self.path, error)
@@ -64,11 +66,12 @@ class ReplayFile:
     def save(self, memory: ReplayMemory, clock: Clock) -> None:
         """Write it, soon and in the background."""
         arrays = memory.to_arrays(now_seconds=clock.monotonic_seconds())
-        saved_at = np.float64(clock.wall_time().timestamp())
+        now = moment_of(clock)
+        times = {"saved_at": np.float64(now.unix_seconds), "saved_at_seconds": np.float64(now.at_seconds)}
 
         def write() -> None:
             content = io.BytesIO()
-            np.savez_compressed(content, allow_pickle=False, form=FORM, saved_at=saved_at, **arrays)
+            np.savez_compressed(content, allow_pickle=False, form=FORM, **times, **arrays)
             fresh = self.path.with_name(f".{self.path.name}.new")
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             with open(descriptor, "wb") as file:

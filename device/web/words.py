@@ -12,7 +12,7 @@ Told = Mapping[str, Any]
 Tone = Literal["opened", "refused", "trouble", "plain"]
 
 VISITS = ("decision", "too_short", "remote_open", "remote_refused")
-TROUBLE = ("gap", "stale", "fault", "canary_failed", "reload_refused", "chain_cut")
+TROUBLE = ("gap", "stale", "fault", "canary_failed", "reload_refused", "chain_cut", "clock_not_set", "clock_set")
 # What somebody who looks on wants to see go by.
 _SHOWN = (*VISITS, *TROUBLE, "started", "stopped", "reloaded")
 _SAID: dict[str, tuple[Tone, str]] = {
@@ -32,6 +32,8 @@ _SAID: dict[str, tuple[Tone, str]] = {
     "reload_refused": ("trouble", "A new configuration or bundle was refused; the old one stays in service."),
     "canary_failed": ("trouble", "The hourly check of the door's own judgement failed."),
     "canary_passed": ("plain", "The hourly check passed."),
+    "clock_set": ("plain", "The clock was set."),
+    "clock_not_set": ("trouble", "The clock has not been set, so nobody knows who may come at this hour."),
     "chain_cut": ("trouble", "The event log was altered or cut."),
 }
 _SHORT: dict[str, str] = {"open": "opened", "refuse": "stayed shut", "say_more": "undecided"}

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def test_the_log_has_a_quota_keeps_the_newest_and_the_chain_says_where_it_begins
 
 
 def aged(log_days: int) -> Event:
-    return Event(kind="speech", at_seconds=0.0, wall_time=START + timedelta(days=log_days))
+    return Event(kind="speech", at_seconds=86_400.0 * log_days, wall_time=START + timedelta(days=log_days))
 
 
 def test_events_go_when_they_are_old_once_a_day_at_most(tmp_path: Path) -> None:
@@ -80,9 +81,40 @@ def test_events_go_when_they_are_old_once_a_day_at_most(tmp_path: Path) -> None:
 
 def test_a_date_that_was_wrong_for_a_moment_removes_nothing(tmp_path: Path) -> None:
     log = sink(tmp_path / "e", keep_days=30)
-    for day in [0] * 40 + [4000] * 19 + [0] * 40:
-        log.record(aged(day))
-    assert kinds(tmp_path / "e") == ["speech"] * 99
+    for number, day in enumerate([0] * 40 + [4000] * 400 + [0] * 40):
+        log.record(replace(aged(day), at_seconds=float(number)))
+    assert kinds(tmp_path / "e") == ["speech"] * 480
+
+
+def test_a_clock_without_a_battery_removes_nothing_when_it_is_set(tmp_path: Path) -> None:
+    log = sink(tmp_path / "e", keep_days=365)
+    log.record(EVENT)
+    for number in range(300):
+        # Started 500 days back; after a minute a time server answers. Then the power goes, again and again.
+        wall_time = START + timedelta(days=-500 if number % 30 < 20 else 0, seconds=number)
+        log.record(Event(kind="speech", at_seconds=number % 30 + 0.1, wall_time=wall_time))
+    assert len(kinds(tmp_path / "e")) == 301
+    assert verdict(tmp_path / "e").problems == []
+
+
+def test_a_clock_that_was_set_back_keeps_nothing_for_ever(tmp_path: Path) -> None:
+    log = sink(tmp_path / "e", keep_days=30)
+    for day in range(100):
+        wrong = timedelta(days=-4000 if day > 5 else 0)
+        log.record(Event(kind="speech", at_seconds=86_400.0 * day, wall_time=START + timedelta(days=day) + wrong))
+    assert 20 <= kinds(tmp_path / "e").count("speech") <= 36
+
+
+def test_age_is_counted_on_over_starts_of_the_machine(tmp_path: Path) -> None:
+    for day in range(100):
+        log = sink(tmp_path / "e", keep_days=30)
+        for hour in (0.1, 20.0):
+            log.record(
+                Event(kind="speech", at_seconds=3600.0 * hour, wall_time=START + timedelta(days=day, hours=hour))
+            )
+        log.close()
+    seen = [each for each in told(tmp_path / "e") if each["kind"] == "speech"]
+    assert 60 <= len(seen) <= 78, "the hours without power do not count"
 
 
 def test_a_smaller_quota_is_reached_in_small_steps(tmp_path: Path) -> None:

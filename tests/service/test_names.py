@@ -13,7 +13,7 @@ from device.errors import BundleError, ConfigError, DataError
 from device.names import person_name
 from device.ports import Event
 from device.service import cli
-from device.service.kept_clips import Label, people_of, label_clip
+from device.service.kept_clips import Label, label_clip, people_of
 from device.service.privacy import CLIPS, files_of, safe
 from device.service.recordings import Shelf, check_person
 from device.service.schedule import Schedule, ScheduleConfig, check_people

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from device.errors import VoicelatchError
+from device.terminal.output import run_quietly
 from training.benchmark.command import add_parser as add_benchmark
 from training.corpus.fetch import add_parser as add_fetch
 from training.corpus.household import add_parser as add_household
@@ -146,6 +147,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
+    return run_quietly(lambda: _main(argv))
+
+
+def _main(argv: Sequence[str] | None) -> int:
     arguments = build_parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:

@@ -11,6 +11,7 @@ from device.errors import ConfigError, MicrophoneError, RuntimeMissingError, Voi
 from device.hardware.clock import SystemClock
 from device.hardware.microphone import SounddeviceMicrophone
 from device.service.check_around import describe_light, describe_metrics, describe_mqtt, describe_page, describe_tones
+from device.service.clock_state import SystemClockState
 from device.service.config import Config, load_config
 from device.service.relays import describe
 from device.service.schedule import check_people
@@ -126,7 +127,15 @@ def _schedule(config: Config, bundle: Bundle) -> str:
     check_people(config.schedule, bundle.residents)
     named = sorted({each.person for each in config.schedule})
     free = sorted(set(bundle.residents) - set(named))
-    return f"hours for {', '.join(named)}; at any hour: {', '.join(free) or 'nobody'}"
+    problem = SystemClockState().problem(SystemClock().wall_time())
+    if problem and config.clock.require_set:
+        raise ConfigError(
+            "nobody with hours can come in", where="clock.require_set", received=problem,
+            next_step="let a time service set the clock (timedatectl set-ntp true), or add a battery-backed clock; "
+            "require_set = false believes the clock as it is",
+        )  # fmt: skip
+    note = f"; CAREFUL: {problem}" if problem else ""
+    return f"hours for {', '.join(named)}; at any hour: {', '.join(free) or 'nobody'}{note}"
 
 
 def _button(config: Config) -> str:

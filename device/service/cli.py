@@ -32,10 +32,12 @@ from device.service.scan_command import add_parser as add_scan
 from device.service.use_command import add_parser as add_use
 from device.service.web_command import add_parser as add_web
 from device.service.where import DEFAULT_CONFIG
+from device.terminal.output import reader_is_gone, run_quietly
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 not as expected, 2 wrong command line, 65 unusable bundle or sound, "
-    "69 hardware, a library or the daemon is missing, 70 a defect, 73 cannot write, 78 wrong configuration, 130 Ctrl-C."
+    "69 hardware, a library or the daemon is missing, 70 a defect, 73 cannot write, 78 wrong configuration, "
+    "130 Ctrl-C, 141 nobody reads the output any more."
 )
 # What shells give for Ctrl-C.
 INSTALL = "sudo systemd/install.sh"
@@ -60,11 +62,13 @@ def _run(arguments: argparse.Namespace) -> int:
     from device.hardware.clock import SystemClock
     from device.hardware.supervisor import SystemdSupervisor
     from device.live.feed import Announced
+    from device.service.clock_watch import ClockWatch, newest_unix_seconds
     from device.service.daemon import Hardware, Wishes, build_door, reload_door, serve, shut
     from device.service.extras import make_extras
     from device.service.signals import signalled
     from device.service.status import StatusFile, runtime_folder
     from device.service.trust import state_folder
+    from device.service.where import events_path
 
     loaded, state = load_config(arguments.config), state_folder(None)
     config, clock = loaded.config, SystemClock()
@@ -74,9 +78,12 @@ def _run(arguments: argparse.Namespace) -> int:
     status = StatusFile(runtime)
     extras = make_extras(config, clock, state=state, simulate=arguments.simulate, runtime=runtime, status=status)
     microphone, relay = _simulated(arguments.wav, clock) if arguments.simulate else _real(config, clock)
+    # Read before the log is opened for writing: closing a second connection may drop the first one's locks.
+    logged = state is not None or bool(config.events.path)
+    newest = newest_unix_seconds(events_path(config.events, state or Path())) if logged else None
     shown = signalled(_events(config.events, state), config.signals, clock, simulate=arguments.simulate,
                       chip_label=config.relay.chip_label)  # fmt: skip
-    events = Announced(shown, extras.feed)
+    events = ClockWatch(Announced(shown, extras.feed), newest)
     hardware = Hardware(microphone=microphone, relay=relay, clock=clock,
                         supervisor=SystemdSupervisor.from_environment(), events=events,
                         status=status, extras=extras)  # fmt: skip
@@ -142,10 +149,16 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
+    from device.hardware.clock import SystemClock
+    from device.service.clock_state import SystemClockState
     from device.service.status import DEFAULT_FOLDER, look, runtime_folder
 
     seen = look(runtime_folder(arguments.runtime_dir) or DEFAULT_FOLDER)
-    print(json.dumps(seen.as_table(), indent=1) if arguments.json else seen.as_text(now=datetime.now().astimezone()))
+    clock = SystemClockState().problem(SystemClock().wall_time())
+    print(json.dumps({**seen.as_table(), "clock": clock}, indent=1) if arguments.json
+          else seen.as_text(now=datetime.now().astimezone()))  # fmt: skip
+    if clock and not arguments.json:
+        print(f"note: {clock}; whoever has hours may have to stay outside")
     return 0 if seen.listening else 69
 
 
@@ -291,6 +304,10 @@ def _called() -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
+    return run_quietly(lambda: _main(argv))
+
+
+def _main(argv: Sequence[str] | None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A name, or a quotation mark, that this terminal cannot show is no reason to end.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -309,6 +326,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if sentence is not None:
             print(sentence, file=sys.stderr)
             return EXIT_CODE
+        if isinstance(error, BrokenPipeError) and reader_is_gone():
+            raise
         # The last line of defence: the relay was put off on the way here; systemd restarts us.
         _LOG.exception("a defect; please report it")
         return 70

@@ -11,7 +11,7 @@ from typing import Any
 
 from device.errors import ConfigError
 from device.gateway.settings import MetricsConfig, MqttConfig
-from device.service.guard_settings import ButtonConfig, PrivacyConfig, ReplayConfig
+from device.service.guard_settings import ButtonConfig, ClockConfig, PrivacyConfig, ReplayConfig
 from device.service.remote import RemoteConfig
 from device.service.schedule import ScheduleConfig
 from device.service.signals import SignalsConfig
@@ -162,6 +162,7 @@ class Config:
     mqtt: MqttConfig = field(default_factory=MqttConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     web: WebConfig = field(default_factory=WebConfig)
+    clock: ClockConfig = field(default_factory=ClockConfig)
     schedule: tuple[ScheduleConfig, ...] = ()
 
     def __post_init__(self) -> None:

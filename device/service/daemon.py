@@ -19,6 +19,7 @@ from device.service.extras import Extras, config_digest, guards_for, keeper_for
 from device.service.microphone_health import MicrophoneHealth
 from device.service.pipeline import Door
 from device.service.relay_allowance import RelayAllowance
+from device.service.schedule import Schedule
 from device.service.status import StatusFile, in_short
 from device.service.trust import trust_of
 from device.service.verified import verify
@@ -133,6 +134,7 @@ def reload_door(door: Door, config_path: Path, hardware: Hardware) -> None:
         hardware.status.reloaded(at=hardware.clock.wall_time())
         door.tell("reloaded")
         _tell_problems(door, loaded.problems)
+        _tell_clock(door)
     hardware.supervisor.ready()
 
 
@@ -162,6 +164,7 @@ def serve(
         _tell_problems(door, problems)
         for kind, reason in hardware.extras.forgotten().items():
             door.tell(kind, reason=reason)
+        _tell_clock(door)
         hardware.supervisor.ready()
         _listen(door, hardware, wishes, reload, canary=canary, deaf_seconds=deaf_seconds)
         door.tell("stopped")
@@ -179,6 +182,15 @@ def _tell_problems(door: Door, problems: Mapping[str, str]) -> None:
     for name, problem in problems.items():
         _LOG.error("the door goes on without [%s]: %s", name, problem)
         door.tell("config_problem", table=name, reason=problem)
+
+
+def _tell_clock(door: Door) -> None:
+    """Where somebody has hours and the time cannot be believed, say so."""
+    for guard in door.guards:
+        if isinstance(guard, Schedule) and (problem := guard.clock_problem()):
+            closed = "nobody with hours can come in" if guard.require_set else "hours count by it all the same"
+            _LOG.warning("%s; %s", problem, closed)
+            door.tell("clock_not_set", reason=f"{problem}; {closed}")
 
 
 def _listen(

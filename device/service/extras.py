@@ -16,6 +16,7 @@ from device.ports import Button, Clock
 from device.replay.guard import ReplayDetector
 from device.replay.memory import ReplayMemory
 from device.service.background import Background
+from device.service.clock_state import ClockState, SystemClockState, TrustedClock
 from device.service.config import Config
 from device.service.guard_settings import ReplayConfig
 from device.service.hold import Hold
@@ -35,7 +36,8 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extras:
-    """Made once at start, kept over reloads. ``state``: the state directory, None without one.
+    """Made once at start, kept over reloads. ``state``: the state directory, None without one. ``clock_state`` says
+    whether hours can be believed.
 
     ``remote`` answers what is asked through its ``feed``, which ``live_server`` serves where there is one."""
 
@@ -47,6 +49,7 @@ class Extras:
     tries: TryFile | None = None
     remote: RemoteOpening = field(default_factory=lambda: RemoteOpening(LiveFeed()))
     live_server: LiveServer | None = None
+    clock_state: ClockState = field(default_factory=TrustedClock)
 
     @property
     def feed(self) -> LiveFeed:
@@ -93,7 +96,8 @@ def make_extras(config: Config, clock: Clock, *, state: Path | None, simulate: b
     button, remote = _button(config, clock, simulate=simulate), RemoteOpening(LiveFeed(), config.remote)
     live_server = serve_live(runtime, remote, clock, status)
     return Extras(state=state, background=background, memory=memory, replay_file=replay_file, button=button,
-                  tries=tries, remote=remote, live_server=live_server)  # fmt: skip
+                  tries=tries, remote=remote, live_server=live_server,
+                  clock_state=TrustedClock() if simulate else SystemClockState())  # fmt: skip
 
 
 def guards_for(config: Config, extras: Extras, clock: Clock, residents: Collection[str]) -> tuple[Guard, ...]:
@@ -105,7 +109,7 @@ def guards_for(config: Config, extras: Extras, clock: Clock, residents: Collecti
         detector = ReplayDetector(memory=extras.memory, threshold=config.replay.threshold)
         guards.append(ReplayGuard(detector, clock, extras.replay_file))
     if config.schedule:
-        guards.append(Schedule(config.schedule, clock))
+        guards.append(Schedule(config.schedule, clock, extras.clock_state, require_set=config.clock.require_set))
     if config.button.enabled:
         if extras.button is None:
             raise ConfigError(

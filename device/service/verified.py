@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from device.errors import BundleError
+from device.names import same_name
 from device.service.trust import Trust, allow_older
 from device.verdict.bundle import POINTER, REPUBLISH, Bundle, point_current, read_pointer, resolve_current
 from device.verdict.files import read_seal
@@ -63,6 +64,7 @@ def use_bundle(models: Path, name: str, *, trust: Trust = UNSIGNED, downgrade_in
     """
     if not name or Path(name).name != name or name in (".", ".."):
         raise BundleError("not the name of a folder", where=str(models), received=repr(name), allowed="one folder name")
+    name = next((path.name for path in sorted(models.glob("*/")) if same_name(path.name, name)), name)
     if not (models / name / "manifest.json").is_file():
         there = sorted(path.parent.name for path in models.glob("*/golden.npz"))
         raise BundleError("there is no bundle of this name", where=str(models), received=name,

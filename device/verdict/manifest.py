@@ -13,6 +13,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any, TypeVar, get_type_hints
 
 from device.errors import BundleError, ConfigError
+from device.names import ALLOWED, normalise, problem_of, repeated
 from device.sound.logmel import FrontendSpec
 from device.sound.segmenter import SegmenterSpec
 from device.sound.vad import VadSpec
@@ -164,7 +165,13 @@ def _tensor(table: Any, where: str) -> TensorSpec:
 def _residents(names: Any, where: str) -> tuple[str, ...]:
     if not isinstance(names, list) or not 1 <= len(names) <= MAX_RESIDENTS:
         raise _bad(where, names, f"a list of 1 to {MAX_RESIDENTS} names")
-    return tuple(_name(each, where) for each in names)
+    for each in names:
+        if not isinstance(each, str) or problem_of(normalise(each)):
+            raise _bad(where, ascii(each)[:200], f"a name: {ALLOWED}")
+    twins = repeated(names)
+    if twins:
+        raise _bad(where, ", ".join(twins), "each person once, however the letters are composed")
+    return tuple(map(normalise, names))
 
 
 def _name(value: Any, where: str) -> str:

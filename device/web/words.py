@@ -13,7 +13,7 @@ Tone = Literal["opened", "refused", "trouble", "plain"]
 
 VISITS = ("decision", "too_short", "remote_open", "remote_refused")
 TROUBLE = ("gap", "stale", "fault", "canary_failed", "reload_refused", "chain_cut", "config_problem", "visits_unknown",
-           "replay_memory_lost", "microphone_silent")  # fmt: skip
+           "replay_memory_lost", "microphone_silent", "clock_not_set", "clock_set")  # fmt: skip
 # What somebody who looks on wants to see go by.
 _SHOWN = (*VISITS, *TROUBLE, "started", "stopped", "reloaded", "microphone_back")
 _SAID: dict[str, tuple[Tone, str]] = {
@@ -42,6 +42,8 @@ _SAID: dict[str, tuple[Tone, str]] = {
     "microphone_silent": ("trouble", "The microphone delivers nothing: the door hears nobody."),
     "microphone_back": ("plain", "The microphone delivers sound again."),
     "relay_refused": ("refused", "The relay may not be switched on now."),
+    "clock_set": ("plain", "The clock was set."),
+    "clock_not_set": ("trouble", "The clock has not been set, so nobody knows who may come at this hour."),
     "chain_cut": ("trouble", "The event log was altered or cut."),
 }
 _SHORT: dict[str, str] = {"open": "opened", "refuse": "stayed shut", "say_more": "undecided"}

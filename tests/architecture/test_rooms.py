@@ -29,7 +29,7 @@ MAY = {
     # What draws knows nothing of what it draws.
     "device/terminal": ("device.terminal",),
     "device/replay": ("device.replay", "device.sound", "device.errors"),
-    "device/verdict": ("device.verdict", "device.sound", "device.errors"),
+    "device/verdict": ("device.verdict", "device.sound", "device.errors", "device.names"),
     "device/hardware": (
         "device.ports",
         "device.sound.pcm",

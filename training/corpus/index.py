@@ -16,6 +16,7 @@ from pathlib import Path
 import soundfile
 
 from device.errors import DataError
+from device.names import normalise
 from device.sound.pcm import Samples
 from training.corpus.inspection import Facts, Known, read_cache, write_cache
 from training.corpus.inspection import know as _inspect
@@ -165,7 +166,7 @@ def _recording(name: str, place: Place, facts: Facts) -> Recording:
 
 def _check_allowed(allowed: Collection[str], recordings: Sequence[Recording], root: Path) -> None:
     here = {each.speaker for each in recordings if each.role == "allowed"}
-    lost = sorted(set(allowed) - here)
+    lost = sorted(set(map(normalise, allowed)) - here)
     if lost:
         raise DataError(
             "nobody of this name has a recording here",

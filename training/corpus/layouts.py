@@ -13,6 +13,7 @@ Speakers of a public corpus are called after it (``librispeech-84``), since numb
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Callable, Collection, Iterator
@@ -21,7 +22,9 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from device.errors import ConfigError, DataError
+from device.names import normalise, person_name, repeated
 
+_LOG = logging.getLogger(__name__)
 Role = Literal["allowed", "others", "strangers", "crowd", "noise", "rir"]
 ROLES: tuple[Role, ...] = get_args(Role)
 SUFFIXES = (".wav", ".flac", ".ogg")
@@ -94,6 +97,9 @@ def find_recordings(source: Source, *, root: Path, allowed: Collection[str]) -> 
     else:
         paths = list(_walk(folder))
     places: dict[str, Place] = {}
+    residents = set(map(normalise, allowed))
+    if source.layout == "folder":
+        _say_twins(folder)
     for path in paths:
         # Relative also for a corpus beside the household, so that names do not depend on the machine.
         name = Path(os.path.relpath(path, root)).as_posix()
@@ -106,7 +112,7 @@ def find_recordings(source: Source, *, root: Path, allowed: Collection[str]) -> 
             if isinstance(place, str):
                 left_out[name] = place
             else:
-                resident = place.role == "others" and place.speaker in allowed
+                resident = place.role == "others" and place.speaker in residents
                 places[name] = Place("allowed", place.speaker, place.session) if resident else place
     return Found(places, left_out)
 
@@ -135,7 +141,19 @@ def _household(name: str) -> Place:
             allowed=LAYOUT,
             next_step=f"move it to {role}/<speaker>/",
         )
-    return Place(role, parts[0], "/".join(parts[1:-1]) or "1")
+    speaker = person_name(parts[0], where=name) if role == "allowed" else normalise(parts[0])
+    return Place(role, speaker, normalise("/".join(parts[1:-1])) or "1")
+
+
+def _say_twins(folder: Path) -> None:
+    """Two folders whose names differ in the composition of letters alone, as copies from two machines do, are one
+    person's: that is said."""
+    for role in ("allowed", "others", "strangers"):
+        here = folder / role
+        names = [path.name for path in here.iterdir() if path.is_dir()] if here.is_dir() else []
+        for name in repeated(names):
+            _LOG.warning("%s/%s: two folders of this name, with letters composed otherwise, are taken as one person's",
+                         role, name)  # fmt: skip
 
 
 def _librispeech(name: str) -> Place | str:

@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from device.service.background import Background
+from device.service.boot import BootTime
 from device.service.guard_settings import PrivacyConfig, ReplayConfig
 from device.service.privacy import ClipKeeper
-from device.service.boot import BootTime
 from device.service.replay import ReplayFile, make_memory
 from device.simulated.clock import ManualClock
 from device.sound.pcm import Clip
@@ -81,8 +81,6 @@ def test_a_date_alone_makes_the_replay_memory_forget_nothing(tmp_path: Path) -> 
         ReplayFile(tmp_path / "replay.npz", Background(), boot=lambda: BootTime("b", 20.0)).load(later, restarted)
         assert len(later.prints(now_seconds=20.0)) == 1
     later, days_after = make_memory(ReplayConfig()), SetClock(start_seconds=50.0 + 2 * 86_400)
-    same_boot = ReplayFile(
-        tmp_path / "replay.npz", Background(), boot=lambda: BootTime("a", 50.0 + 2 * 86_400)
-    )
+    same_boot = ReplayFile(tmp_path / "replay.npz", Background(), boot=lambda: BootTime("a", 50.0 + 2 * 86_400))
     same_boot.load(later, days_after)
     assert len(later.prints(now_seconds=50.0 + 2 * 86_400)) == 0

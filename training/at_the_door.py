@@ -49,12 +49,15 @@ def policy_of(bundle: Bundle, *, refusals_before_lock_out: int = NEVER) -> Polic
     )
 
 
-def hold_visits(bundle: Bundle, clips: Sequence[SpokenClip], scores: Sequence[Score]) -> list[Visit]:
-    """The policy on every visit: up to ``max_clips`` clips in a row of one person in one session."""
+def hold_visits(
+    bundle: Bundle, clips: Sequence[SpokenClip], scores: Sequence[Score], *, clips_a_visit: int = 0
+) -> list[Visit]:
+    """The policy on every visit: up to ``clips_a_visit`` (0: the bundle's ``max_clips``) clips in a row of one person
+    in one session."""
     spec = policy_of(bundle)
     found = []
     people, sessions = [each.speaker for each in clips], [each.session for each in clips]
-    for rows in visits(people, sessions, max_clips=spec.max_clips):
+    for rows in visits(people, sessions, max_clips=clips_a_visit or spec.max_clips):
         state, spoken_seconds, opened = PolicyState(), 0.0, False
         for count, row in enumerate(rows):
             spoken_seconds += clips[row].clip.speech_seconds

@@ -39,7 +39,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
     recipe = read_recipe(arguments.recipe)
     with Bars() as bars:
-        outcome = run(recipe, runs=arguments.runs, progress=bars, say=print, force=arguments.force)
+        outcome = run(
+            recipe, runs=arguments.runs, progress=bars, say=print, force=arguments.force, without=arguments.without
+        )
     limits = outcome.bundle.thresholds
     print(f"bundle {outcome.bundle.path}: residents {', '.join(outcome.bundle.residents)}")
     print(
@@ -59,7 +61,10 @@ def _run(arguments: argparse.Namespace) -> int:
         for name, told in outcome.figures["conditions"].items():
             print(f"{name:18s} clip " + _line(told["clip"]))
     print("\n".join(terminal_lines(outcome.outlook)))
-    if recipe.enrol.sessions == "first" and any(each["sessions"] > 1 for each in outcome.outlook["residents"]):
+    several = any(each["sessions"] > 1 for each in outcome.outlook["residents"])
+    if recipe.enrol.sessions == "all" and several and outcome.figures:
+        print("the test is of this household without each resident's last day; what is published knows every day")
+    if recipe.enrol.sessions == "first" and several:
         print('each resident\'s first day is enrolled, the others are the test; [enrol] sessions = "all" enrols all')
     print(f"the whole report: {outcome.bundle.path / 'report.html'}")
     return 0
@@ -113,6 +118,8 @@ def build_parser() -> argparse.ArgumentParser:
     runner.add_argument("recipe", type=Path, help="a TOML recipe")
     runner.add_argument("--runs", type=Path, default=Path("runs"), help="where stages are kept (default: runs)")
     runner.add_argument("--force", action="store_true", help="publish even if it is worse than the bundle in service")
+    runner.add_argument("--without", action="append", default=[], metavar="NAME", help="a resident who is to leave "
+                        "though the folder is there; may be repeated")  # fmt: skip
     back = add(
         "rollback",
         _roll_back,

@@ -11,6 +11,7 @@ What the figures hold (all made by :func:`training.evaluate.evaluate`; rates are
     door         residents, strangers -> visits, opened, share, upper_bound, people, people_let_in,
                  people_upper_bound, speech_seconds_until_open (None where it never opened)
     long         strangers, noise (either may be absent) -> hours, decisions, openings, per_hour, upper_bound_per_hour
+                 (both None where the recordings are too short to say)
     per_person   rows of role, person, clips, accepted, mean_llr, highest_llr
     scores       residents, strangers -> one number a clip
     outlook      each resident's; may be absent; see ``training.outlook``

@@ -39,8 +39,8 @@ class SoundFile(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
     """What forms of recordings can be read, and how: those whose content is of these ``kinds``
-    (:mod:`device.sound.content`), or that are named so (``suffixes``), in words ``forms``. ``open`` raises :class:`AudioFormatError` for one that is not
-    fit, ``convert`` is the command that makes one that is."""
+    (:mod:`device.sound.content`), or that are named so (``suffixes``), in words ``forms``. ``open`` raises
+    :class:`AudioFormatError` for one that is not fit, ``convert`` is the command that makes one that is."""
 
     kinds: frozenset[str]
     suffixes: frozenset[str]
@@ -49,8 +49,8 @@ class Reader:
     convert: str = CONVERT
 
 
-WAV = Reader(kinds=frozenset({"wav"}), suffixes=frozenset({".wav", ".wave"}), forms="WAV files: PCM or float, any channels, 8 to 192 kHz, below 4 GB",
-             open=open_wav)  # fmt: skip
+WAV = Reader(kinds=frozenset({"wav"}), suffixes=frozenset({".wav", ".wave"}), open=open_wav,
+             forms="WAV files: PCM or float, any channels, 8 to 192 kHz, below 4 GB")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Who is enrolled: nobody who lives here leaves a bundle unless somebody said so.
 
-A person leaves when their folder does, or by ``--without NAME``. Whose files are all unusable stops the run; who has too
-little speech is left out by name where they are new, and stops the run where the bundle in service opens for them.
+A person leaves when their folder does, or by ``--without NAME``. Whose files are all unusable stops the run; who has
+too little speech is left out by name where they are new, and stops the run where the bundle in service opens for them.
 """
 
 from __future__ import annotations

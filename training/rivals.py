@@ -72,8 +72,8 @@ def compare(
 def _without_the_test(
     old: Bundle, rivals: Rivals, as_met: Copier, progress: Progress, say: Callable[[str], None]
 ) -> Bundle | None:
-    """``old`` as it is, or, where it was enrolled on days that are the test now, enrolled anew on the others; None where
-    there are no others."""
+    """``old`` as it is, or, where it was enrolled on days that are the test now, enrolled anew on the others; None
+    where there are no others."""
     known = set(old.manifest["enrolled_recordings"])
     if not known & {each.sha256[:16] for each in rivals.parts.resident_test}:
         return old

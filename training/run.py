@@ -243,8 +243,9 @@ def too_few_to_test(parts: Split, say: Callable[[str], None], *, joining: bool) 
     """A few guests, or a clip that somebody called a stranger's: they are no test of their own. With a backbone from
     elsewhere (``joining``) they help to choose the thresholds, together with the people that brings."""
     people = len({each.speaker for each in parts.test})
-    say(f"strangers: {people} people are too few to say how many would be let in (it takes {FEWEST_PEOPLE} people and "
-        f"{FEWEST_VISITS} visits)" + ("; they join those on whom the thresholds are chosen" if joining else ""))  # fmt: skip
+    needed = f"it takes {FEWEST_PEOPLE} people and {FEWEST_VISITS} visits"
+    joined_to = "; they join those on whom the thresholds are chosen" if joining else ""
+    say(f"strangers: {people} people are too few to say how many would be let in ({needed}){joined_to}")
     return replace(parts, validation=parts.validation + (parts.test if joining else ()), test=())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from training.deploy.pull_command import add_parser as add_pull
 from training.explain.command import add_parser as add_explain
 from training.keys import add_parser as add_keys
 from training.listen import add_parser as add_augment
+from training.missing import missing_library
 from training.progress import Bars
 from training.replay_study import add_parser as add_replay_study
 from training.scan import add_parser as add_scan
@@ -153,6 +155,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that this terminal cannot show is no reason to end.
+            stream.reconfigure(errors="backslashreplace")
     arguments = build_parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
@@ -160,6 +166,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except VoicelatchError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except (ImportError, OSError) as error:
+        missing = missing_library(error)
+        if missing is None:
+            raise
+        print(f"error: {missing}", file=sys.stderr)
+        return missing.exit_code
     except KeyboardInterrupt:
         print("interrupted; the same command goes on where it was, as far as stages were finished", file=sys.stderr)
         return INTERRUPTED

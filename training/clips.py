@@ -54,7 +54,7 @@ class Cutter:
         for each in recordings:
             groups[each.speaker, each.session].append(each)
         for count, ((speaker, session), members) in enumerate(sorted(groups.items()), start=1):
-            blocks = (block for each in members for block in load_blocks(self.root, each))
+            blocks: Iterator[Samples] = (block for each in members for block in load_blocks(self.root, each))
             if speed != 1.0:
                 blocks = iter([at_speed(np.concatenate(list(blocks)), speed)])
             yield [SpokenClip(speaker, session, clip) for clip in cut_blocks(blocks, self.vad, self.segmenter)]

@@ -143,6 +143,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _use(arguments: argparse.Namespace) -> int:
+    from device.service.known_people import PeopleChange
     from device.service.trust import DEFAULT_STATE, Trust, state_folder, trust_of
     from device.service.verified import use_bundle
 
@@ -156,6 +157,9 @@ def _use(arguments: argparse.Namespace) -> int:
         note = " It may be older than the last accepted one." if arguments.allow_downgrade else ""
         before = used.previous or "none"
         print(f"{used.current} is current; before: {before}.{note} Reload the daemon to take it up.")
+        change = PeopleChange(used.no_longer_known, used.newly_known)
+        if change:
+            print(change)
     return 0
 
 

@@ -25,6 +25,7 @@ from device.errors import DataError, StateError, VoicelatchError
 from device.service.audit import Head, forge, read_head, read_link, verify, write_head
 from device.service.config import Config, read_config
 from device.service.event_table import FAILURES, EventTable, Row, row_of
+from device.service.known_people import NAME as KNOWN_FILE
 from device.service.log_files import LogFiles
 from device.service.privacy import files_of, remove, safe
 from device.service.replay import NAME as REPLAY_FILE
@@ -32,8 +33,9 @@ from device.service.take_over import find_old, make_room, take_over
 from device.service.where import DEFAULT_CONFIG, events_path, state_or_default
 from device.verdict.bundle import load_bundle, resolve_current
 
-# The fields of events in which people are named: as a whole, within a text, or as keys.
+# The fields of events in which people are named: as a whole, within a text, as keys, or in lists.
 WHOLE, TEXTS, KEYED = ("resident", "person"), ("reason", "kept_clip", "received", "by"), ("scores", "cosines")
+LISTED = ("no_longer_known", "newly_known", "residents_before", "residents")
 EXIT_CODES = "Exit codes: 0 done, 2 wrong command line, 66 not a name, 73 cannot remove, 78 wrong configuration."
 REASON = "somebody asked to be forgotten"
 
@@ -55,7 +57,7 @@ def forget_person(person: str, config: Config, *, state: Path, events: Path, now
         raise DataError("not a person's name", received=repr(person), allowed="a name as the events show it")
     removed = files_of(state, person)
     replay = state / REPLAY_FILE
-    removed += [replay] if replay.exists() else []
+    removed += [each for each in (replay, state / KNOWN_FILE) if each.exists()]
     pseudonym = f"person-{secrets.token_hex(4)}"
     try:
         for path in removed:
@@ -149,6 +151,8 @@ def _without(key: str, value: Any, person: str, pseudonym: str) -> Any:
         return pseudonym if value == person else value
     if key in TEXTS and isinstance(value, str):
         return re.sub(_word(safe(person)), pseudonym, re.sub(_word(person), pseudonym, value))
+    if key in LISTED and isinstance(value, list):
+        return [pseudonym if name == person else name for name in value]
     if key in KEYED and isinstance(value, Mapping):
         return {pseudonym if name == person else name: each for name, each in value.items()}
     return value

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from device.errors import BundleError, StateError
+from device.service.known_people import PeopleChange
 from device.service.trust import Trust, allow_older
 from device.verdict.bundle import REPUBLISH, SUMS, Bundle, load_bundle, point_current, resolve_current
 from device.verdict.scorer import Scorer
@@ -23,13 +25,17 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """The pointer was moved: the folder ``previous`` (empty where there was none) -> ``current``, and its digest."""
+    """The pointer was moved: the folder ``previous`` (empty where there was none) -> ``current``, and its digest; whom
+    the door will no longer know, and whom it will know anew."""
 
     previous: str
     current: str
     digest: str
+    no_longer_known: tuple[str, ...] = ()
+    newly_known: tuple[str, ...] = ()
 
 
+_LOG = logging.getLogger(__name__)
 NO_KEYS = Trust()
 
 
@@ -81,6 +87,7 @@ def use_bundle(models: Path, name: str, *, trust: Trust = NO_KEYS, downgrade_in:
     pointer = models / "current"
     try:
         previous = pointer.read_text(encoding="utf-8").strip() if pointer.exists() else ""
+        before = _residents_of(models, previous)
         # The daemon's user may note a decision without being allowed to write here.
         if downgrade_in is None or previous != name:
             point_current(models, name)
@@ -91,4 +98,14 @@ def use_bundle(models: Path, name: str, *, trust: Trust = NO_KEYS, downgrade_in:
             received=error,
             next_step="make the models folder writable for this user",
         ) from error
-    return Used(previous, name, digest)
+    change = PeopleChange.between(before, verified.bundle.residents)
+    return Used(previous, name, digest, change.lost if before else (), change.new if before else ())
+
+
+def _residents_of(models: Path, name: str) -> tuple[str, ...]:
+    """Whom a bundle knows; nobody where it cannot be had any more."""
+    try:
+        return load_bundle(models / name).residents if name and Path(name).name == name else ()
+    except BundleError as error:
+        _LOG.warning("whom the bundle before knew is not known: %s", error.what)
+        return ()

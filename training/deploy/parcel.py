@@ -35,6 +35,7 @@ class Parcel:
     sequence: int
     digest: str
     folder: str
+    residents: tuple[str, ...] = ()
 
     def as_tar(self) -> bytes:
         """The files, readable by everybody, as an uncompressed tar archive."""
@@ -83,4 +84,4 @@ def packed(path: Path) -> Iterator[Parcel]:
                 allowed="letters, digits, '.', '_' and '-'",
                 next_step="publish it under another name",
             )
-        yield Parcel(copy, bundle.name, bundle.sequence, verified.digest, place)
+        yield Parcel(copy, bundle.name, bundle.sequence, verified.digest, place, bundle.residents)

@@ -14,11 +14,10 @@ from training.augment import Surroundings
 from training.backbone import BackboneArtefact, read_backbone, write_backbone
 from training.calibrate import choose_thresholds, fit_calibration, validation_trials, visits_needed
 from training.clips import Cutter, SpokenClip
-from training.corpus.ffmpeg import convert_all, needs_it
 from training.corpus.index import Index, Progress, index_folder, load_samples
 from training.corpus.layouts import parse_source
 from training.corpus.split import Recordings, Split, split
-from training.corpus.table import write_tables
+from training.corpus.table import describe_files, write_tables
 from training.door_copies import NOTHING_RECORDED, door_copies
 from training.effects import Sound, to_sound
 from training.enrol import enrol
@@ -256,18 +255,6 @@ def only(parts: Split, people: Sequence[str]) -> Split:
         for recordings in (parts.enrol, parts.resident_test)
     )
     return replace(parts, enrol=enrol_, resident_test=later)
-
-
-def describe_files(index: Index, say: Callable[[str], None]) -> None:
-    """What was left out and why, and how some of the rest is read."""
-    for rejected in index.rejected:
-        say(f"left out {rejected.path}: {rejected.reason}")
-    for path, note in index.notes:
-        say(f"{path}: {note}")
-    waiting = needs_it(each.reason for each in index.rejected)
-    if waiting:
-        say(f"{waiting} files need ffmpeg: install it (sudo apt install ffmpeg), or convert them all where it is: "
-            f"{convert_all(str(index.root))}")  # fmt: skip
 
 
 def describe(parts: Split, say: Callable[[str], None]) -> None:

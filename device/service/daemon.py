@@ -16,7 +16,6 @@ from device.ports import Clock, EventSink, Microphone, Relay, Supervisor
 from device.service.canary import Canary
 from device.service.config import Config, policy_for, read_config
 from device.service.extras import Extras, config_digest, guards_for, keeper_for
-from device.service.known_people import recall_people, remember_people, tell_change
 from device.service.pipeline import Door
 from device.service.status import StatusFile, in_short
 from device.service.trust import trust_of
@@ -88,10 +87,10 @@ def build_door(config: Config, hardware: Hardware) -> Door:
         keeper=keeper_for(config, hardware.extras, hardware.clock),
         serves={"bundle": bundle.name, "bundle_sequence": bundle.sequence, "bundle_digest": verified.digest,
                 "config_digest": config_digest(config)},
-        residents=bundle.residents,
     )  # fmt: skip
     trust.remember(bundle, digest=verified.digest)
     hardware.extras.remote.config = config.remote
+    hardware.extras.people.serving(bundle.residents)
     # Last, when nothing can be refused any more: the status names what serves, not what was tried.
     hardware.status.loaded(
         bundle=bundle.name, sequence=bundle.sequence, digest=verified.digest, at=hardware.clock.wall_time()
@@ -121,12 +120,10 @@ def reload_door(door: Door, config_path: Path, hardware: Hardware) -> None:
         door.detector, door.segmenter, door.scorer = fresh.detector, fresh.segmenter, fresh.scorer
         door.policy, door.open_seconds = fresh.policy, fresh.open_seconds
         door.guards, door.keeper, door.serves = fresh.guards, fresh.keeper, fresh.serves
-        before, door.residents = door.residents, fresh.residents
         door.state = forget(door.state)
         hardware.status.reloaded(at=hardware.clock.wall_time())
         door.tell("reloaded")
-        tell_change(before, door.residents, door.tell)
-        remember_people(hardware.extras.state, door.residents)
+        hardware.extras.people.tell(door.tell)
     hardware.supervisor.ready()
 
 
@@ -153,8 +150,7 @@ def serve(
         hardware.status.listening()
         door.tell("started")
         # Another bundle may have been put in its place while nobody was here.
-        tell_change(recall_people(hardware.extras.state), door.residents, door.tell)
-        remember_people(hardware.extras.state, door.residents)
+        hardware.extras.people.tell(door.tell)
         hardware.supervisor.ready()
         _listen(door, hardware, wishes, reload, canary=canary, deaf_seconds=deaf_seconds)
         door.tell("stopped")

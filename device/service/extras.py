@@ -18,6 +18,7 @@ from device.service.background import Background
 from device.service.config import Config
 from device.service.guard_settings import ReplayConfig
 from device.service.hold import Hold
+from device.service.known_people import KnownPeople
 from device.service.live_door import serve_live
 from device.service.privacy import CLIPS, ClipKeeper
 from device.service.remote import RemoteOpening
@@ -35,6 +36,7 @@ class Extras:
     ``remote`` answers what is asked through its ``feed``, which ``live_server`` serves where there is one."""
 
     state: Path | None = None
+    people: KnownPeople = field(default_factory=KnownPeople)
     button: Button | None = None
     background: Background = field(default_factory=Background)
     memory: ReplayMemory = field(default_factory=lambda: make_memory(ReplayConfig()))
@@ -70,8 +72,8 @@ def make_extras(config: Config, clock: Clock, *, state: Path | None, simulate: b
         replay_file.load(memory, clock)
     button, remote = _button(config, clock, simulate=simulate), RemoteOpening(LiveFeed(), config.remote)
     live_server = serve_live(runtime, remote, clock, status or StatusFile(None))
-    return Extras(state=state, background=background, memory=memory, replay_file=replay_file, button=button,
-                  remote=remote, live_server=live_server)  # fmt: skip
+    return Extras(state=state, people=KnownPeople(state), background=background, memory=memory,
+                  replay_file=replay_file, button=button, remote=remote, live_server=live_server)  # fmt: skip
 
 
 def guards_for(config: Config, extras: Extras, clock: Clock, residents: Collection[str]) -> tuple[Guard, ...]:

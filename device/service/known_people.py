@@ -57,6 +57,26 @@ def tell_change(before: Sequence[str], now: Sequence[str], tell: Callable[..., N
              new_count=len(change.new))  # fmt: skip
 
 
+@dataclass(slots=True)
+class KnownPeople:
+    """Whom this door serves, and whom it served when an event last said so. ``state``: the state directory, or None."""
+
+    state: Path | None = None
+    now: tuple[str, ...] = ()
+    _told: tuple[str, ...] | None = None
+
+    def serving(self, residents: Sequence[str]) -> None:
+        """A bundle with these residents is in service from now on."""
+        self.now = tuple(residents)
+
+    def tell(self, tell: Callable[..., None]) -> None:
+        """The event, where there is a change since the last time, or since the daemon's last life; then note it."""
+        before = recall_people(self.state) if self._told is None else self._told
+        self._told = self.now
+        tell_change(before, self.now, tell)
+        remember_people(self.state, self.now)
+
+
 def recall_people(state: Path | None) -> tuple[str, ...]:
     """The residents last served; nobody where nothing is noted. What cannot be read is logged: a note is no guard."""
     if state is None:

@@ -46,8 +46,6 @@ class Door:
     guards: Sequence[Guard] = ()
     keeper: Keeper = field(default_factory=KeepsNothing)
     serves: Mapping[str, object] = field(default_factory=dict)
-    # Whom the bundle in service knows.
-    residents: tuple[str, ...] = ()
     state: PolicyState = field(default_factory=PolicyState)
     relay_off_due_seconds: float = math.inf
     heard_until_seconds: float = math.nan

@@ -26,6 +26,7 @@ OF_KIND = {
     "stopped": "stopped",
     "reloaded": "reloaded",
     "reload_refused": "reload_refused",
+    "residents_changed": "residents_changed",
     "canary_failed": "canary_failed",
     "config_problem": "config_problem",
     "fault": "fault",
@@ -42,6 +43,8 @@ NUMBERS = {
     "level_dbfs": "level_dbfs",
     "locked_seconds": "locked_seconds",
     "lost_seconds": "lost_seconds",
+    "lost_count": "no_longer_known",
+    "new_count": "newly_known",
 }
 # A single overflow is a gap too, but nobody need hear of it.
 DEAF_SECONDS = 0.4

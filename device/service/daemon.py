@@ -100,6 +100,7 @@ def build_door(config: Config, hardware: Hardware) -> Door:
     )  # fmt: skip
     trust.remember(bundle, digest=verified.digest)
     hardware.extras.remote.config = config.remote
+    hardware.extras.people.serving(bundle.residents)
     # Last, when nothing can be refused any more: the status names what serves, not what was tried.
     hardware.status.loaded(
         bundle=bundle.name, sequence=bundle.sequence, digest=verified.digest, at=hardware.clock.wall_time()
@@ -135,6 +136,7 @@ def reload_door(door: Door, config_path: Path, hardware: Hardware) -> None:
         door.tell("reloaded")
         _tell_problems(door, loaded.problems)
         _tell_clock(door)
+        hardware.extras.people.tell(door.tell)
     hardware.supervisor.ready()
 
 
@@ -165,6 +167,8 @@ def serve(
         for kind, reason in hardware.extras.forgotten().items():
             door.tell(kind, reason=reason)
         _tell_clock(door)
+        # Another bundle may have been put in its place while nobody was here.
+        hardware.extras.people.tell(door.tell)
         hardware.supervisor.ready()
         _listen(door, hardware, wishes, reload, canary=canary, deaf_seconds=deaf_seconds)
         door.tell("stopped")

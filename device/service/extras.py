@@ -20,6 +20,7 @@ from device.service.clock_state import ClockState, SystemClockState, TrustedCloc
 from device.service.config import Config
 from device.service.guard_settings import ReplayConfig
 from device.service.hold import Hold
+from device.service.known_people import KnownPeople
 from device.service.live_door import serve_live
 from device.service.privacy import CLIPS, ClipKeeper
 from device.service.remote import RemoteOpening
@@ -42,6 +43,7 @@ class Extras:
     ``remote`` answers what is asked through its ``feed``, which ``live_server`` serves where there is one."""
 
     state: Path | None = None
+    people: KnownPeople = field(default_factory=KnownPeople)
     button: Button | None = None
     background: Background = field(default_factory=Background)
     memory: ReplayMemory = field(default_factory=lambda: make_memory(ReplayConfig()))
@@ -95,8 +97,8 @@ def make_extras(config: Config, clock: Clock, *, state: Path | None, simulate: b
     tries.begin(config.policy.limits)
     button, remote = _button(config, clock, simulate=simulate), RemoteOpening(LiveFeed(), config.remote)
     live_server = serve_live(runtime, remote, clock, status)
-    return Extras(state=state, background=background, memory=memory, replay_file=replay_file, button=button,
-                  tries=tries, remote=remote, live_server=live_server,
+    return Extras(state=state, people=KnownPeople(state), background=background, memory=memory,
+                  replay_file=replay_file, button=button, tries=tries, remote=remote, live_server=live_server,
                   clock_state=TrustedClock() if simulate else SystemClockState())  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from device.names import person_name, same_name, spellings
 from device.service.audit import FORGOTTEN, Head, forge, read_head, read_link, verify, write_head
 from device.service.config import Config, read_config
 from device.service.event_table import FAILURES, EventTable, Row, row_of
+from device.service.known_people import NAME as KNOWN_FILE
 from device.service.log_files import LogFiles
 from device.service.older_bundles import bundles_that_know, offer_to_remove, remove_bundles
 from device.service.privacy import files_of, remove, safe
@@ -34,8 +35,9 @@ from device.service.replay import NAME as REPLAY_FILE
 from device.service.where import DEFAULT_CONFIG, events_path, state_or_default
 from device.verdict.bundle import load_bundle, resolve_current
 
-# The fields of events in which people are named: as a whole, within a text, or as keys.
+# The fields of events in which people are named: as a whole, within a text, as keys, or in lists.
 WHOLE, TEXTS, KEYED = ("resident", "person"), ("reason", "kept_clip", "received", "by"), ("scores", "cosines")
+LISTED = ("no_longer_known", "newly_known", "residents_before", "residents")
 EXIT_CODES = "Exit codes: 0 done, 2 wrong command line, 66 not a name, 73 cannot remove, 78 wrong configuration."
 REASON = "somebody asked to be forgotten"
 
@@ -61,7 +63,7 @@ def forget_person(
     person = person_name(person)
     removed = files_of(state, person)
     replay = state / REPLAY_FILE
-    removed += [replay] if replay.exists() else []
+    removed += [each for each in (replay, state / KNOWN_FILE) if each.exists()]
     pseudonym = f"person-{secrets.token_hex(4)}"
     try:
         for path in removed:
@@ -159,6 +161,8 @@ def _without(key: str, value: Any, person: str, pseudonym: str) -> Any:
         return pseudonym if same_name(str(value), person) else value
     if key in TEXTS and isinstance(value, str):
         return re.sub(_word(safe(person)), pseudonym, re.sub(_word(person), pseudonym, value))
+    if key in LISTED and isinstance(value, list):
+        return [pseudonym if name == person else name for name in value]
     if key in KEYED and isinstance(value, Mapping):
         return {pseudonym if same_name(name, person) else name: each for name, each in value.items()}
     return value

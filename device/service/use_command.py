@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from device.service.config import read_config
+from device.service.known_people import PeopleChange
 from device.service.trust import DEFAULT_STATE, Trust, state_folder, trust_of
 from device.service.verified import UNSIGNED, use_bundle
 from device.service.where import DEFAULT_CONFIG
@@ -53,4 +54,7 @@ def _command(arguments: argparse.Namespace) -> int:
         note = " It may be older than the last accepted one." if arguments.allow_downgrade else ""
         before = used.previous or "none"
         print(f"{used.current} is current; before: {before}.{note} Reload the daemon to take it up.")
+        change = PeopleChange(used.no_longer_known, used.newly_known)
+        if change:
+            print(change)
     return 0

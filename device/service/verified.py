@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from device.errors import BundleError
 from device.names import same_name
+from device.service.known_people import PeopleChange
 from device.service.trust import Trust, allow_older
-from device.verdict.bundle import POINTER, REPUBLISH, Bundle, point_current, read_pointer, resolve_current
+from device.verdict.bundle import POINTER, REPUBLISH, Bundle, load_bundle, point_current, read_pointer, resolve_current
 from device.verdict.files import read_seal
 from device.verdict.scorer import Scorer
 
@@ -24,13 +26,17 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """The pointer was moved: the folder ``previous`` (empty where there was none) -> ``current``, and its digest."""
+    """The pointer was moved: the folder ``previous`` (empty where there was none) -> ``current``, and its digest; whom
+    the door will no longer know, and whom it will know anew."""
 
     previous: str
     current: str
     digest: str
+    no_longer_known: tuple[str, ...] = ()
+    newly_known: tuple[str, ...] = ()
 
 
+_LOG = logging.getLogger(__name__)
 # For a workshop, a checkout's own bundles, and whatever else opens nothing.
 UNSIGNED = Trust(allow_unsigned=True)
 
@@ -77,10 +83,12 @@ def use_bundle(models: Path, name: str, *, trust: Trust = UNSIGNED, downgrade_in
         # First the note: a daemon that reloads in between must not meet the bundle without it.
         allow_older(downgrade_in, verified.bundle, digest=digest)
     previous = _previous(models / POINTER)
+    before = _residents_of(models, previous)
     # The daemon's user may note a decision without being allowed to write here.
     if downgrade_in is None or previous != name:
         point_current(models, name)
-    return Used(previous, name, digest)
+    change = PeopleChange.between(before, verified.bundle.residents)
+    return Used(previous, name, digest, change.lost if before else (), change.new if before else ())
 
 
 def _previous(pointer: Path) -> str:
@@ -89,3 +97,12 @@ def _previous(pointer: Path) -> str:
         return read_pointer(pointer) or ""
     except BundleError:
         return ""
+
+
+def _residents_of(models: Path, name: str) -> tuple[str, ...]:
+    """Whom a bundle knows; nobody where it cannot be had any more."""
+    try:
+        return load_bundle(models / name).residents if name and Path(name).name == name else ()
+    except BundleError as error:
+        _LOG.warning("whom the bundle before knew is not known: %s", error.what)
+        return ()

@@ -15,7 +15,7 @@ VISITS = ("decision", "too_short", "remote_open", "remote_refused")
 TROUBLE = ("gap", "stale", "fault", "canary_failed", "reload_refused", "chain_cut", "config_problem", "visits_unknown",
            "replay_memory_lost", "microphone_silent", "clock_not_set", "clock_set")  # fmt: skip
 # What somebody who looks on wants to see go by.
-_SHOWN = (*VISITS, *TROUBLE, "started", "stopped", "reloaded", "microphone_back")
+_SHOWN = (*VISITS, *TROUBLE, "started", "stopped", "reloaded", "microphone_back", "residents_changed")
 _SAID: dict[str, tuple[Tone, str]] = {
     "too_short": ("plain", "Somebody spoke, but too little to judge."),
     "remote_open": ("opened", "The door was opened from afar, by {by}."),
@@ -88,6 +88,9 @@ def outcome_in_words(outcome: str) -> str:
 
 
 def _headline(kind: str, told: Told) -> tuple[Tone, str]:
+    if kind == "residents_changed":
+        loss: Tone = "trouble" if told.get("no_longer_known") else "plain"
+        return loss, str(told.get("reason") or "Others are known now.")
     if kind != "decision":
         tone, said = _SAID.get(kind, ("plain", f"{kind.replace('_', ' ').capitalize()}."))
         return tone, said.replace("{by}", str(told.get("by", "somebody"))).replace("{table}", str(told.get("table")))

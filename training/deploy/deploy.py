@@ -14,6 +14,7 @@ from device.errors import VoicelatchError
 from training.deploy.door import INCOMING, Door, Health, Seen
 from training.deploy.parcel import DEPLOYED, Parcel
 from training.deploy.remote import DoorError, UnreachableError, has_rsync
+from training.deploy.residents import refuse_lost
 
 _LOG = logging.getLogger(__name__)
 POLL_SECONDS = 0.5
@@ -56,9 +57,11 @@ class UnhealthyError(DoorError):
 
 
 def deploy(
-    parcel: Parcel, door: Door, *, dry_run: bool = False, older: bool = False, poll_seconds: float = POLL_SECONDS
-) -> Outcome:
-    """The whole sequence at one door; ``older`` lets the bundle be older than the last one the door accepted.
+    parcel: Parcel, door: Door, *, dry_run: bool = False, older: bool = False, poll_seconds: float = POLL_SECONDS,
+    without: Sequence[str] = (),
+) -> Outcome:  # fmt: skip
+    """The whole sequence at one door; ``older`` lets the bundle be older than the last one the door accepted,
+    ``without`` names residents who may be forgotten.
 
     Raises :class:`DoorError` where nothing was switched.
     """
@@ -69,9 +72,10 @@ def deploy(
     if seen.current == parcel.folder and before.listening and before.digest == parcel.digest:
         return replace(outcome, text="it serves this bundle already")
     refuse_untrusted(parcel, door)
+    new = refuse_lost(door, seen.current, parcel, without)
     if dry_run:
         state = "its daemon listens" if before.listening else f"its daemon does not listen: {before.problem}"
-        return replace(outcome, result=Result.PLANNED, text=state)
+        return replace(outcome, result=Result.PLANNED, text="; ".join(filter(None, (state, new))))
 
     bring(parcel, door, seen)
     try:
@@ -84,7 +88,8 @@ def deploy(
     except Exception as error:
         # A defect of ours, too, must not leave a door with a bundle that nobody saw working.
         return roll_back(replace(outcome, now=parcel.folder), door, _reason(error), poll_seconds=poll_seconds)
-    return replace(outcome, result=Result.DEPLOYED, now=parcel.folder, text=prune(door, parcel.folder, seen.current))
+    text = "; ".join(filter(None, (prune(door, parcel.folder, seen.current), new)))
+    return replace(outcome, result=Result.DEPLOYED, now=parcel.folder, text=text)
 
 
 def refuse_untrusted(parcel: Parcel, door: Door) -> None:
@@ -216,7 +221,7 @@ def prune(door: Door, current: str, previous: str) -> str:
 
 def deploy_all(
     parcel: Parcel, doors: Sequence[Door], *, dry_run: bool, parallel: int, older: bool = False,
-    poll_seconds: float = POLL_SECONDS,
+    poll_seconds: float = POLL_SECONDS, without: Sequence[str] = (),
 ) -> list[Outcome]:  # fmt: skip
     """:func:`deploy` at every door, ``parallel`` at a time, in the order given. What fails at one stays there."""
 
@@ -224,7 +229,8 @@ def deploy_all(
         started = time.monotonic()
         failed = Outcome(door=door.name, host=door.settings.host, result=Result.FAILED, before="", now="")
         try:
-            outcome = deploy(parcel, door, dry_run=dry_run, older=older, poll_seconds=poll_seconds)
+            outcome = deploy(parcel, door, dry_run=dry_run, older=older, poll_seconds=poll_seconds,
+                             without=without)  # fmt: skip
         except DoorError as error:
             outcome = replace(failed, text=_reason(error))
         except VoicelatchError as error:

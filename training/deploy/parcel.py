@@ -36,6 +36,7 @@ class Parcel:
     sequence: int
     digest: str
     folder: str
+    residents: tuple[str, ...] = ()
     key_id: str = ""
 
     def as_tar(self) -> bytes:
@@ -86,4 +87,4 @@ def packed(path: Path) -> Iterator[Parcel]:
                 next_step="publish it under another name",
             )
         key_id = parse_signature(seal.signature, where=f"{folder}/{SIGNATURE}").key_id if seal.signature else ""
-        yield Parcel(copy, bundle.name, bundle.sequence, verified.digest, place, key_id)
+        yield Parcel(copy, bundle.name, bundle.sequence, verified.digest, place, bundle.residents, key_id)

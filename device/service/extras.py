@@ -14,6 +14,7 @@ from device.live.server import LiveServer
 from device.ports import Button, Clock
 from device.replay.guard import ReplayDetector
 from device.replay.memory import ReplayMemory
+from device.service.answers import DoorAnswers
 from device.service.background import Background
 from device.service.config import Config
 from device.service.guard_settings import ReplayConfig
@@ -32,7 +33,8 @@ from device.verdict.guards import Guard, Keeper, KeepsNothing
 class Extras:
     """Made once at start, kept over reloads. ``state``: the state directory, None without one.
 
-    ``remote`` answers what is asked through its ``feed``, which ``live_server`` serves where there is one."""
+    ``remote`` answers what is asked through its ``feed``, which ``live_server`` serves where there is one; ``answers``
+    are those to questions about events, clips and recordings."""
 
     state: Path | None = None
     button: Button | None = None
@@ -41,6 +43,7 @@ class Extras:
     replay_file: ReplayFile | None = None
     remote: RemoteOpening = field(default_factory=lambda: RemoteOpening(LiveFeed()))
     live_server: LiveServer | None = None
+    answers: DoorAnswers = field(default_factory=DoorAnswers)
 
     @property
     def feed(self) -> LiveFeed:
@@ -69,9 +72,10 @@ def make_extras(config: Config, clock: Clock, *, state: Path | None, simulate: b
         replay_file = ReplayFile(_needed(state, "replay.keep_on_disk") / NAME, background)
         replay_file.load(memory, clock)
     button, remote = _button(config, clock, simulate=simulate), RemoteOpening(LiveFeed(), config.remote)
-    live_server = serve_live(runtime, remote, clock, status or StatusFile(None))
+    answers = DoorAnswers(state=state, clock=clock)
+    live_server = serve_live(runtime, remote, clock, status or StatusFile(None), answers)
     return Extras(state=state, background=background, memory=memory, replay_file=replay_file, button=button,
-                  remote=remote, live_server=live_server)  # fmt: skip
+                  remote=remote, live_server=live_server, answers=answers)  # fmt: skip
 
 
 def guards_for(config: Config, extras: Extras, clock: Clock, residents: Collection[str]) -> tuple[Guard, ...]:

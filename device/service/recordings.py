@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -41,9 +41,10 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """The recordings below the state directory ``state``."""
+    """The recordings below the state directory ``state``. ``seconds`` counts what a file of a role has."""
 
     state: Path
+    seconds: Callable[[Path, Role], float] = field(default_factory=lambda: counted_seconds, compare=False)
 
     @property
     def folder(self) -> Path:
@@ -83,7 +84,7 @@ class Shelf:
         for role in ROLES:
             people = [("", self.folder / role)] if role == "noise" else self._folders(self.folder / role)
             for name, folder in people:
-                days = tuple(_day(each, path, role) for each, path in self._folders(folder))
+                days = tuple(_day(each, path, role, self.seconds) for each, path in self._folders(folder))
                 days = tuple(each for each in days if each.takes)
                 if days:
                     found.append(Progress(role, name, days))
@@ -92,7 +93,7 @@ class Shelf:
     def of(self, role: Role, person: str) -> Progress:
         """What there is of one person, empty where there is nothing yet."""
         folder = self.folder / role / person if role != "noise" else self.folder / role
-        days = tuple(_day(each, path, role) for each, path in self._folders(folder))
+        days = tuple(_day(each, path, role, self.seconds) for each, path in self._folders(folder))
         return Progress(role, person if role != "noise" else "", days)
 
     def paths(self) -> dict[str, Path]:
@@ -148,12 +149,12 @@ def check_person(name: str) -> str:
     return clean
 
 
-def _day(name: str, folder: Path, role: Role) -> Day:
+def _day(name: str, folder: Path, role: Role, seconds: Callable[[Path, Role], float]) -> Day:
     paths = sorted(path for path in folder.rglob("*.wav") if not path.name.startswith("."))
-    return Day(name, len(paths), round(sum(_seconds(path, role) for path in paths), 2))
+    return Day(name, len(paths), round(sum(seconds(path, role) for path in paths), 2))
 
 
-def _seconds(path: Path, role: Role) -> float:
+def counted_seconds(path: Path, role: Role) -> float:
     """Net speech by the door's detector; of noise, all of it. A damaged file is named."""
     try:
         samples = read_wav(path)

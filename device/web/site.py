@@ -13,10 +13,9 @@ from device.errors import DataError, VoicelatchError
 from device.ports import Clock
 from device.service.explain import explain
 from device.service.kept_clips import Label
-from device.service.recordings import Shelf
 from device.service.status import Sighting
 from device.web.broadcast import Broadcast
-from device.web.clips import Clips
+from device.web.door import DoorClient
 from device.web.entrance import Entrance, same
 from device.web.fence import SAFE_METHODS
 from device.web.health import facts, read_celsius
@@ -46,9 +45,7 @@ class Parts:
     entrance: Entrance
     broadcast: Broadcast
     recorder: Recorder
-    shelf: Shelf
-    visits: Visits
-    clips: Clips
+    door: DoorClient
     look: Callable[[], Sighting]
     clock: Clock
     secure: bool
@@ -59,6 +56,7 @@ class Site:
 
     def __init__(self, parts: Parts) -> None:
         self._parts, self._pages, self._bottle = parts, Pages(), load("bottle")
+        self._visits = Visits(parts.door)
         # With TLS, a name that browsers accept from this very host alone.
         self._cookie = "__Host-voicelatch" if parts.secure else "voicelatch"
         self._login_cookie = f"{self._cookie}-login"
@@ -171,12 +169,12 @@ class Site:
         query, today = self._request.query, self._parts.clock.wall_time().astimezone().date()
         day, show = _day(query.getunicode("day") or "", today), query.getunicode("show") or "visits"
         show = show if show in SHOWN else "visits"
-        lines = [line_of(each) for each in self._parts.visits.of_day(day, show)]
+        lines = [line_of(each) for each in self._visits.of_day(day, show)]
         return self._show("events", "Events", lines=lines, day=day, show=show, before=day - timedelta(days=1),
                           after=day + timedelta(days=1) if day < today else None, today=today)  # fmt: skip
 
     def _event(self, n: int) -> str:
-        told = self._parts.visits.get(n)
+        told = self._visits.get(n)
         if told is None:
             raise self._bottle.HTTPError(404, "There is no event of this number.")
         scores, cosines = told.get("scores"), told.get("cosines")
@@ -186,33 +184,33 @@ class Site:
                           cosines=cosines if isinstance(cosines, dict) else {})  # fmt: skip
 
     def _clips(self) -> str:
-        clips, done = self._parts.clips, self._request.query.getunicode("done")
-        people = clips.people()
-        return self._show("clips", "Clips", clips=clips.waiting(people), are_kept=clips.are_kept, people=people,
-                          done=DONE.get(done or "", ""), in_words=outcome_in_words)  # fmt: skip
+        listed, done = self._parts.door.clips(), self._request.query.getunicode("done")
+        return self._show("clips", "Clips", clips=listed.clips, are_kept=listed.are_kept, people=listed.people,
+                          count=listed.count, done=DONE.get(done or "", ""), in_words=outcome_in_words)  # fmt: skip
 
     def _clip(self, name: str) -> Any:
-        path = self._parts.clips.path(name)
-        return self._bottle.static_file(path.name, root=str(path.parent), mimetype="audio/wav")
+        content = self._parts.door.clip_audio(name)
+        headers = {"Content-Type": "audio/wav", "Content-Length": str(len(content))}
+        return self._bottle.HTTPResponse(b"" if self._request.method == "HEAD" else content, headers=headers)
 
     def _label(self, name: str) -> None:
         """Buttons: a resident's name as ``resident``; or ``what`` is a stranger (perhaps with a name), or to delete."""
-        forms, clips = self._forms, self._parts.clips
+        forms, door = self._forms, self._parts.door
         resident, what = forms.getunicode("resident"), forms.getunicode("what")
         if what == "delete":
-            clips.delete(name)
+            door.delete_clip(name)
             self._go("/clips?done=deleted")
         if not resident and what != "stranger":
             raise DataError("who it was is not clear", where=name, next_step="press one of the buttons below a clip")
         known_as = forms.getunicode("known_as") or ""
-        clips.label(name, Label("allowed", resident) if resident else Label("others", known_as))
+        door.label_clip(name, Label("allowed", resident) if resident else Label("others", known_as))
         self._go("/clips?done=labelled")
 
     # Recording
 
     def _record(self) -> str:
         today = f"{self._parts.clock.wall_time():%Y-%m-%d}"
-        rows = [(each, missing(each, today=today)) for each in self._parts.shelf.progress()]
+        rows = [(each, missing(each, today=today)) for each in self._parts.door.progress()]
         return self._show("record", "Record", rows=rows, state=self._parts.recorder.state, roles=ROLES,
                           title_of=_title_of)  # fmt: skip
 

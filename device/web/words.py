@@ -32,6 +32,7 @@ _SAID: dict[str, tuple[Tone, str]] = {
     "reload_refused": ("trouble", "A new configuration or bundle was refused; the old one stays in service."),
     "canary_failed": ("trouble", "The hourly check of the door's own judgement failed."),
     "canary_passed": ("plain", "The hourly check passed."),
+    "request_refused": ("trouble", "A program of this machine asked the door for what it may not have: {asked}."),
     "chain_cut": ("trouble", "The event log was altered or cut."),
 }
 _SHORT: dict[str, str] = {"open": "opened", "refuse": "stayed shut", "say_more": "undecided"}
@@ -78,7 +79,8 @@ def outcome_in_words(outcome: str) -> str:
 def _headline(kind: str, told: Told) -> tuple[Tone, str]:
     if kind != "decision":
         tone, said = _SAID.get(kind, ("plain", f"{kind.replace('_', ' ').capitalize()}."))
-        return tone, said.replace("{by}", str(told.get("by", "somebody")))
+        by, asked = str(told.get("by", "somebody")), str(told.get("asked", "something"))
+        return tone, said.replace("{by}", by).replace("{asked}", asked)
     outcome = str(told.get("outcome"))
     said = HEADLINES.get(outcome, f"{outcome.replace('_', ' ').capitalize()}.")
     tones: dict[str, Tone] = {"open": "opened", "say_more": "plain", "cooling_down": "plain", "held": "plain"}

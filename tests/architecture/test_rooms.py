@@ -49,7 +49,7 @@ MAY = {
         "device.settings",
         "device.errors",
     ),
-    # A process of its own beside the door: it reads its files and its feed, and reaches neither door nor pins.
+    # A process and a user of its own: it knows the door by its feed and what that answers; it has no file of it.
     "device/web": (
         "device.web",
         "device.enrolment",
@@ -57,7 +57,7 @@ MAY = {
         "device.ports",
         "device.service.config",
         "device.service.ears",
-        "device.service.event_reader",
+        "device.live.reader",
         "device.service.explain",
         "device.service.kept_clips",
         "device.service.live_ears",
@@ -65,7 +65,6 @@ MAY = {
         "device.service.record_command",
         "device.service.recordings",
         "device.service.status",
-        "device.service.where",
         "device.settings",
         "device.sound.pcm",
     ),

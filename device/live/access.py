@@ -24,15 +24,25 @@ class Role(StrEnum):
     NOBODY = "nobody"
 
 
-# Topics of a subscription, "hold", "open" and the names of questions. A topic and a question never share a name that
-# means two things: "event" is about events both times.
+_ASK = "ask "
+
+
+def question_right(name: str) -> str:
+    """The right to ask a question: "ask event" is another one than the topic "event"."""
+    return f"{_ASK}{name}"
+
+
+_ALL_QUESTIONS = frozenset(question_right(name) for name in QUESTIONS)
+# Rights are topics of a subscription, "hold", "open" and questions.
 RIGHTS: Mapping[Role, frozenset[str]] = {
-    Role.OWNER: WATCHING | QUESTIONS | {"audio", "hold", "open"},
+    Role.OWNER: WATCHING | _ALL_QUESTIONS | {"audio", "hold", "open"},
     # Never "open": whoever breaks into the page must not have the door.
-    Role.PAGE: WATCHING | QUESTIONS | {"audio", "hold"},
+    Role.PAGE: WATCHING | _ALL_QUESTIONS | {"audio", "hold"},
     Role.GATEWAY: WATCHING | {"open"},
     Role.NOBODY: frozenset(),
 }
+# Sound, and what keeps it: for the page, only while it holds the door.
+_SOUND = frozenset({"audio", question_right("take_part"), question_right("save_take")})
 # Connections at a time: neither page nor gateway can keep the others out.
 MOST_PEERS: Mapping[Role, int] = {Role.OWNER: 16, Role.PAGE: 5, Role.GATEWAY: 5, Role.NOBODY: 0}
 USERS: Mapping[str, Role] = {"voicelatch-web": Role.PAGE, "voicelatch-gateway": Role.GATEWAY}
@@ -66,12 +76,12 @@ def access_of_this_machine(*, own_uid: int | None = None, uid_of: Callable[[str]
 
 
 def missing_right(role: Role, asked: frozenset[str], *, held: bool) -> str:
-    """Why ``role`` may not ask for all of ``asked`` (topics, "hold", "open", a question), in words; empty where it may.
-    ``held``: the request holds the door, or its connection does."""
+    """Why ``role`` may not ask for all of ``asked`` (rights), in words; empty where it may. ``held``: its user
+    holds the door, or is about to."""
     lacking = sorted(asked - RIGHTS[role])
     if lacking:
         return f"{', '.join(lacking)} is not for this user ({role.value})"
-    if role is Role.PAGE and asked & {"audio", "take_part", "save_take"} and not held:
+    if role is Role.PAGE and asked & _SOUND and not held:
         # Whoever listens at the door is seen to: the status says that it is held.
         return "the page has the door's sound, and saves it, only while it holds the door"
     return ""

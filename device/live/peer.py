@@ -10,7 +10,7 @@ from collections import deque
 from pathlib import Path
 
 from device.errors import LiveError
-from device.live.access import RIGHTS, Role
+from device.live.access import RIGHTS, Role, question_right
 from device.live.answering import Asker
 from device.live.requests import MAX_LINE_BYTES, MAX_QUESTION_BYTES, Subscription
 
@@ -35,7 +35,7 @@ class Peer:
         self.subscription = Subscription(topics=Subscription().topics & RIGHTS[role])
         self._inbox = b""
         # Who has no question to ask has no long line to send.
-        self._most_line_bytes = MAX_QUESTION_BYTES if "events" in RIGHTS[role] else MAX_LINE_BYTES
+        self._most_line_bytes = MAX_QUESTION_BYTES if question_right("events") in RIGHTS[role] else MAX_LINE_BYTES
         self._outbox: deque[bytes] = deque()
         self._behind_bytes = 0
         self._since_seconds, self._asked = -math.inf, 0

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from device.errors import LiveError
-from device.live.access import MOST_PEERS, Access, Role, access_of_this_machine, missing_right
+from device.live.access import MOST_PEERS, Access, Role, access_of_this_machine, missing_right, question_right
 from device.live.answering import Answerer, Answering
 from device.live.feed import OPENING_SECONDS, Answered, Heard, LiveFeed, Opening, SoundLost
 from device.live.messages import Message, Meter, audio_message, event_message, gap_message
@@ -178,7 +178,7 @@ class LiveServer:
                 wanted = frozenset({"open"})
             case Question():
                 # A recording is saved on a connection beside the one that holds the door.
-                wanted, held = frozenset({request.name}), self._holds(peer.uid)
+                wanted, held = frozenset({question_right(request.name)}), self._holds(peer.uid)
         lack = missing_right(peer.role, frozenset(wanted), held=held)
         if lack:
             self.refusals.count(peer.uid, peer.role, ", ".join(sorted(wanted)))

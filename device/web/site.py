@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -14,6 +15,7 @@ from device.ports import Clock
 from device.service.explain import explain
 from device.service.kept_clips import Label
 from device.service.status import Sighting
+from device.settings import LARGEST
 from device.web.broadcast import Broadcast
 from device.web.door import DoorClient
 from device.web.entrance import Entrance, same
@@ -28,6 +30,8 @@ from device.web.words import line_of, outcome_in_words
 
 _LOG = logging.getLogger(__name__)
 SESSION = "voicelatch.session"
+# Python takes the digits of every script for a number, and has no largest one; the event log has.
+_NUMBER = re.compile(r"[0-9]{1,19}")
 FILES = ("page.css", "live.js", "record.js", "icon.svg")
 DONE = {"labelled": "Labelled. The next refresh learns from that clip.", "deleted": "The clip was deleted."}
 ROLES: tuple[tuple[Role, str], ...] = (
@@ -69,7 +73,7 @@ class Site:
         self._add("GET /", self._live)
         self._add("GET /stream", self._stream)
         self._add("GET /events", self._events)
-        self._add("GET /events/<n:int>", self._event)
+        self._add("GET /events/<n>", self._event)
         self._add("GET /clips", self._clips)
         self._add("GET /clips/<name>", self._clip)
         self._add("POST /clips/<name>", self._label)
@@ -106,11 +110,12 @@ class Site:
         request = self._request
         session = self._parts.entrance.who(request.get_cookie(self._cookie) or "")
         if session is None:
-            if request.method in SAFE_METHODS and "text/html" in request.get_header("Accept", "*"):
+            if request.method in SAFE_METHODS and "text/html" in request.environ.get("HTTP_ACCEPT", "*"):
                 self._go("/login")
             raise self._bottle.HTTPError(401, "Please log in.")
         if request.method not in SAFE_METHODS:
-            token = request.get_header("X-CSRF-Token") or self._forms.getunicode("csrf") or ""
+            # Not by Bottle, which raises for a header that is no UTF-8.
+            token = request.environ.get("HTTP_X_CSRF_TOKEN") or self._forms.getunicode("csrf") or ""
             if not same(session.csrf, token):
                 raise self._bottle.HTTPError(403, "This form is too old. Go back, load the page again, and repeat it.")
         request.environ[SESSION] = session
@@ -153,6 +158,8 @@ class Site:
         if watcher is None:
             raise self._bottle.HTTPError(503, "Too many pages are open at once.")
         self._bottle.response.content_type = "text/event-stream; charset=utf-8"
+        # A proxy that collects an answer before it passes it on would show what was.
+        self._bottle.response.set_header("X-Accel-Buffering", "no")
         token = self._request.get_cookie(self._cookie) or ""
         return stream(watcher, self._parts.broadcast, self._parts.clock,
                       wanted=lambda: self._parts.entrance.who(token, touch=False) is not None)  # fmt: skip
@@ -173,8 +180,9 @@ class Site:
         return self._show("events", "Events", lines=lines, day=day, show=show, before=day - timedelta(days=1),
                           after=day + timedelta(days=1) if day < today else None, today=today)  # fmt: skip
 
-    def _event(self, n: int) -> str:
-        told = self._visits.get(n)
+    def _event(self, n: str) -> str:
+        number = int(n) if _NUMBER.fullmatch(n) else -1
+        told = self._visits.get(number) if 0 <= number <= LARGEST else None
         if told is None:
             raise self._bottle.HTTPError(404, "There is no event of this number.")
         scores, cosines = told.get("scores"), told.get("cosines")

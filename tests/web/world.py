@@ -34,6 +34,7 @@ from device.web.recorder import Recorder
 from device.web.server import PageServer
 from device.web.settings import WebConfig
 from device.web.site import Parts, Site
+from device.web.visitors import Visitors
 from tests.conftest import ROOT
 
 PASSWORD = "correct horse battery"
@@ -71,6 +72,7 @@ class World:
         listen: Callable[[], Microphone] | None = None,
         keep_clips: bool = True,
         secure: bool = False,
+        visitors: Visitors | None = None,
     ) -> None:
         self.folder, self.clock = folder, ManualClock()
         write_password(folder / NAME, HASH)
@@ -90,7 +92,11 @@ class World:
             look=lambda: self.seen, clock=self.clock, secure=secure,
         ))  # fmt: skip
         self.server = PageServer(
-            WebConfig(enabled=True, port=0), Fence(site.application, ["door.lan"]), look_seconds=0.02, close_seconds=0.2
+            WebConfig(enabled=True, port=0),
+            Fence(site.application, ["door.lan"]),
+            look_seconds=0.02,
+            close_seconds=0.2,
+            visitors=visitors,
         )
         self.server.start()
         self.address = f"http://127.0.0.1:{self.server.port}"

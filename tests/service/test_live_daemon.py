@@ -157,7 +157,8 @@ def test_the_answers_know_the_residents_that_are_in_force(config: Path, tmp_path
     clock, status = ManualClock(), StatusFile(None)
     extras = make_extras(read_config(config), clock, state=tmp_path, simulate=True, runtime=None, status=status)
     things = Hardware(microphone=SimulatedMicrophone([], clock=clock), relay=SimulatedRelay(clock), clock=clock,
-                      supervisor=RecordedSupervisor(), events=RecordedEvents(), status=status, extras=extras)  # fmt: skip
+                      supervisor=RecordedSupervisor(), events=RecordedEvents(), status=status,
+                      extras=extras)  # fmt: skip
     asker, question = Asker(role=Role.PAGE, uid=901), Question(name="clips", details={})
     with pytest.raises(DataError, match="not ready"):
         extras.answers.answer(question, asker)

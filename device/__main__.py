@@ -3,9 +3,25 @@
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
-from device.service.cli import main
+from device.missing_library import EXIT_CODE, describe_import_error
+
+INSTALL = "sudo systemd/install.sh"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code. A library that is missing is a sentence, also before any command runs."""
+    try:
+        from device.service.cli import main as run
+    except ImportError as error:
+        sentence = describe_import_error(error, install=INSTALL)
+        if sentence is None:
+            raise
+        print(sentence, file=sys.stderr)
+        return EXIT_CODE
+    return run(argv)
 
 
 def leave(exit_code: int) -> NoReturn:

@@ -9,51 +9,41 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import ipaddress
 import reprlib
-import tomllib
 import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from device.errors import ConfigError
+from device.toml_text import MAX_BYTES, parse_toml
 
 Settings = TypeVar("Settings")
 _PLAIN = (bool, int, float, str)
-MAX_BYTES = 1 << 18
-# tomllib's time grows with the square of a dotted key's length: seconds for one of 24 kB.
-MAX_LINE_BYTES = 1 << 12
 # Beyond this a whole number is no setting, and a float does not hold it exactly.
 LARGEST = 2**53
 
 
 def read_settings(path: Path, kind: type[Settings]) -> Settings:
     """The settings in the TOML file ``path``. Raises :class:`ConfigError` listing everything that is wrong."""
-    where = str(path)
+    return parse_settings(read_bytes(path), kind, where=str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a settings file, of one byte too many at most. Raises :class:`ConfigError`."""
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
-        raise ConfigError("no such file", where=where, next_step="name another one: --config FILE") from error
+        raise ConfigError("no such file", where=str(path), next_step="name another one: --config FILE") from error
     except OSError as error:
-        raise ConfigError("cannot be read as TOML", where=where, received=error) from error
-    return parse_settings(content, kind, where=where)
+        raise ConfigError("cannot be read", where=str(path), received=error) from error
 
 
 def parse_settings(content: bytes, kind: type[Settings], *, where: str) -> Settings:
     """The same from a file's content; ``where`` begins each message."""
-    if len(content) > MAX_BYTES:
-        raise ConfigError("too large for settings", where=where, allowed=f"{MAX_BYTES} bytes")
-    longest = max(map(len, content.split(b"\n")))
-    if longest > MAX_LINE_BYTES:
-        raise ConfigError("a line too long for settings", where=where, received=f"{longest} bytes",
-                          allowed=f"{MAX_LINE_BYTES} bytes", next_step="write a list over several lines")  # fmt: skip
-    try:
-        table = tomllib.loads(content.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        # TOMLDecodeError is a ValueError; so is what Python says of a number of thousands of digits.
-        raise ConfigError("cannot be read as TOML", where=where, received=error) from error
-    return settings_from(table, kind, where=where)
+    return settings_from(parse_toml(content, where=where).table, kind, where=where)
 
 
 def settings_from(table: Mapping[str, Any], kind: type[Settings], *, where: str) -> Settings:
@@ -158,3 +148,11 @@ def one_of(key: str, received: str, allowed: tuple[str, ...]) -> None:
         near = difflib.get_close_matches(received, allowed, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise ConfigError("no such choice", where=key, received=received, allowed=", ".join(allowed) + hint)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host``, an address or a name, is this machine and nothing else."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

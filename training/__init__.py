@@ -17,7 +17,8 @@
 10. ``enrol``         residents -> prototypes; ``populations`` on whose strangers thresholds are chosen
 11. ``calibrate``     similarities -> log-likelihood ratios -> thresholds for a target false accept rate
 12. ``evaluate``      the int8 bundle through the door's own scorer, on strangers and on another day, in ``conditions``
-    ``at_the_door``   visits and long recordings through the policy and the pipeline
+    ``at_the_door``   visits and long recordings through the policy and the pipeline; ``door_tries`` what somebody
+                      who tries all day comes to
 13. ``compare``       old against new on the same test
 14. ``publish``       one verified bundle, or none; ``versions`` keeps the last ones
 15. ``deploy``        to the doors, and back

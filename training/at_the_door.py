@@ -19,14 +19,13 @@ from device.sound.vad import WebRtcDetector
 from device.verdict.bundle import Bundle
 from device.verdict.policy import PolicySpec, PolicyState, judge
 from device.verdict.scorer import Scorer
+from device.verdict.tries import UNLIMITED
 from device.verdict.values import Outcome, Score
 from training.calibrate import visits
 from training.clips import SpokenClip
 from training.metrics import clopper_pearson_upper, events_per_hour_upper
 
 PAUSE_SECONDS = 1.5
-# Out of reach: on a long recording a lock-out would hide the openings that come after five refusals.
-NEVER = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +37,24 @@ class Visit:
     speech_seconds: float
 
 
-def policy_of(bundle: Bundle, *, refusals_before_lock_out: int = NEVER) -> PolicySpec:
-    """The bundle's own thresholds, the device's own waiting times."""
+def policy_of(bundle: Bundle, *, margin_llr: float = 0.0) -> PolicySpec:
+    """The bundle's own thresholds, the bar raised by ``margin_llr``, the device's own waiting times. Visits cost
+    nothing: on a long recording that would hide the openings that come after a few failures."""
     limits = bundle.thresholds
     return PolicySpec(
-        open_llr=limits.open_llr,
+        open_llr=limits.open_llr + margin_llr,
         refuse_llr=limits.refuse_llr,
         max_clips=limits.max_clips,
-        refusals_before_lock_out=refusals_before_lock_out,
+        limits=UNLIMITED,
     )
 
 
-def hold_visits(bundle: Bundle, clips: Sequence[SpokenClip], scores: Sequence[Score]) -> list[Visit]:
-    """The policy on every visit: up to ``max_clips`` clips in a row of one person in one session."""
-    spec = policy_of(bundle)
+def hold_visits(
+    bundle: Bundle, clips: Sequence[SpokenClip], scores: Sequence[Score], *, margin_llr: float = 0.0
+) -> list[Visit]:
+    """The policy on every visit: up to ``max_clips`` clips in a row of one person in one session. ``margin_llr``: the
+    bar is so much higher, as after failed visits."""
+    spec = policy_of(bundle, margin_llr=margin_llr)
     found = []
     people, sessions = [each.speaker for each in clips], [each.session for each in clips]
     for rows in visits(people, sessions, max_clips=spec.max_clips):
@@ -86,8 +89,8 @@ def tell_visits(held: Sequence[Visit]) -> dict[str, Any]:
 def listen_long(bundle: Bundle, recordings: Iterable[Samples]) -> dict[str, Any]:
     """One long recording after another through the whole door on a simulated clock: openings that nobody asked for.
 
-    Pass speech of strangers, or noise. The lock-out is off, so that no opening hides behind it. Without any recording
-    ``hours`` is 0 and there is no bound.
+    Pass speech of strangers, or noise. Visits cost nothing, so that no opening hides behind a wait. Without any
+    recording ``hours`` is 0 and there is no bound.
     """
     clock, events, seconds = ManualClock(), RecordedEvents(), 0.0
     relay, scorer = SimulatedRelay(clock), Scorer(bundle)

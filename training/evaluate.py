@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Any
 
@@ -20,12 +20,14 @@ from device.sound.pcm import Samples
 from device.verdict.bundle import Bundle
 from device.verdict.interpreter import unit_length
 from device.verdict.scorer import Scorer, speech_share
+from device.verdict.tries import TryLimits
 from device.verdict.values import Score
-from training.at_the_door import hold_visits, listen_long, tell_visits
+from training.at_the_door import hold_visits, listen_long, policy_of, tell_visits
 from training.calibrate import peaks, visits
 from training.clips import SpokenClip
 from training.conditions import conditions
 from training.corpus.index import Progress
+from training.door_tries import tries_figures
 from training.effects import Sound
 from training.metrics import (
     BySpeaker,
@@ -87,6 +89,7 @@ def evaluate(bundle: Bundle, tested: TestSet, *, float_network: Any | None, seed
             "residents": tell_visits(hold_visits(bundle, residents, inside)),
             "strangers": tell_visits(hold_visits(bundle, strangers, outside)),
         },
+        "tries": _tries(bundle, residents, inside, strangers, outside),
         "per_person": _per_person(bundle, residents, inside, strangers, outside),
         "scores": {
             "residents": [round(each.best.llr, 3) for each in inside],
@@ -149,6 +152,24 @@ def _float_scores(network: Any, bundle: Bundle, clips: Sequence[SpokenClip]) -> 
         scorer.judge_embedding(embedding, speech_share=speech_share(each.clip))
         for embedding, each in zip(embeddings, clips, strict=True)
     ]
+
+
+def _tries(
+    bundle: Bundle,
+    residents: Sequence[SpokenClip],
+    inside: Sequence[Score],
+    strangers: Sequence[SpokenClip],
+    outside: Sequence[Score],
+) -> Figures:
+    """What somebody who tries all day at a door as shipped would come to."""
+    spec = replace(policy_of(bundle), limits=TryLimits())
+    margin = spec.limits.strict_llr_margin
+    usual = tell_visits(hold_visits(bundle, strangers, outside))
+    strict = tell_visits(hold_visits(bundle, strangers, outside, margin_llr=margin))
+    median = float(np.median([each.best.llr for each in inside]))
+    held = tell_visits(hold_visits(bundle, residents, inside, margin_llr=margin))
+    return {**tries_figures(spec, usual, strict, resident_llr=median),
+            "residents_strict": {key: held[key] for key in ("visits", "opened", "share")}}  # fmt: skip
 
 
 def _nearest_strangers(bundle: Bundle, strangers: Sequence[SpokenClip], outside: Sequence[Score]) -> Figures:

@@ -10,6 +10,9 @@ What the figures hold (all made by :func:`training.evaluate.evaluate`; rates are
     conditions   name -> the same as ``int8``, without intervals; accepted -> resident -> share of single clips
     door         residents, strangers -> visits, opened, share, upper_bound, people, people_let_in,
                  people_upper_bound, speech_seconds_until_open (None where it never opened)
+    tries        patterns -> rows of pattern, most_an_hour, usual_a_day, strict_a_day, false_openings_a_day,
+                 at_most_a_day; usual, strict, residents_strict: visits at either bar; resident_waits_seconds; may be
+                 absent; see ``training.door_tries``
     long         strangers, noise (either may be absent) -> hours, decisions, openings, per_hour, upper_bound_per_hour
     per_person   rows of role, person, clips, accepted, mean_llr, highest_llr
     scores       residents, strangers -> one number a clip
@@ -26,6 +29,7 @@ from typing import Any
 from device.errors import DataError
 from training.outlook_page import reports_alone, section
 from training.report_page import page
+from training.tries_page import section as tries_section
 
 REQUIRED = ("counts", "runs_in", "int8", "door", "per_person", "scores", "conditions", "long")
 
@@ -54,6 +58,8 @@ class Report:
         """The whole page: no scripts, nothing loaded from elsewhere, light and dark."""
         outlook = self.figures.get("outlook")
         extra = [section(outlook)] if outlook is not None else []
+        if "tries" in self.figures:
+            extra.append(tries_section(self.figures["tries"]))
         return page(self.title, self.figures, self.thresholds, extra=extra)
 
 

@@ -188,7 +188,7 @@ def _long(told: Mapping[str, Any]) -> str:
     head = ["", "heard", "decisions", "false openings", "an hour", "at most, with 95 % confidence"]
     return (
         f"<h2>False openings an hour</h2>{table(head, rows)}<p>Long recordings through the whole door, from microphone "
-        "to relay, on a simulated clock and without the lock-out, so that no opening hides behind it. Strangers talk "
+        "to relay, on a simulated clock; visits cost nothing, so that no opening hides behind a wait. Strangers talk "
         "without a break here; nobody does that at a real door.</p>"
     )
 

@@ -23,6 +23,7 @@ class Topics:
         self.event = f"{base}/event"
         self.latch = f"{base}/latch"
         self.command = f"{base}/latch/set"
+        self.probe = f"{base}/gateway/probe"
         self.identity = base.replace("/", "_")
         self.discovery = f"{config.discovery_prefix}/device/{self.identity}/config"
         self.birth = f"{config.discovery_prefix}/status"

@@ -39,11 +39,12 @@ class DoorLine:
     def __init__(self, socket: Path) -> None:
         self._socket = socket
 
-    def open(self, by: str) -> str:
-        """Waits for the door's answer, a few seconds at most; never raises."""
+    def open(self, by: str, *, asked_at_seconds: float) -> str:
+        """Waits for the door's answer, a few seconds at most; never raises. ``asked_at_seconds``: when somebody asked,
+        on the monotonic clock."""
         try:
             with LiveReader(self._socket, topics=()) as line:
-                return line.open(by)
+                return line.open(by, asked_at_seconds=asked_at_seconds)
         except LiveError as error:
             return error.what
 

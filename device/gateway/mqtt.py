@@ -6,32 +6,45 @@ import importlib
 import json
 import logging
 import ssl
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from device.errors import ConfigError, RuntimeMissingError
+from device.gateway.broker_errors import reason_of
+from device.gateway.freshness import EchoProbe
 from device.gateway.homeassistant import LOCKED, OFFLINE, ONLINE, OPEN, UNLOCKED, Topics, discovery
 from device.gateway.hub import DoorLine, Message
 from device.gateway.settings import MqttConfig
 from device.gateway.telling import Teller, Told, number
 from device.ports import Clock
+from device.settings import is_loopback
 
 _LOG = logging.getLogger(__name__)
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1, 60
 KEEP_ALIVE_SECONDS = 30
 MOST_WAITING = 100
+# How often the way through the broker is tried where openings are allowed, and how old a command may be at most.
+PROBE_SECONDS = 1.0
+COMMAND_SECONDS = 5.0
 
 
 class MqttOutlet:
     """An :class:`~device.gateway.hub.Outlet`. ``line`` opens the door; None where remote openings are not allowed.
 
     The library's own thread connects, and comes back with growing patience; while it is away nothing waits to be told
-    late. Raises :class:`RuntimeMissingError` without paho-mqtt, :class:`ConfigError` for a password or certificate that
-    cannot be read.
+    late. A command counts only while it can be shown to be fresh (:mod:`device.gateway.freshness`). Raises
+    :class:`RuntimeMissingError` without paho-mqtt, :class:`ConfigError` for a password or certificate that cannot be
+    read, or for a door that anybody on the network could open.
     """
 
-    def __init__(self, config: MqttConfig, *, line: DoorLine | None, clock: Clock, version: str) -> None:
+    def __init__(
+        self, config: MqttConfig, *, line: DoorLine | None, clock: Clock, version: str,
+        probe_seconds: float = PROBE_SECONDS,
+    ) -> None:  # fmt: skip
+        if line is not None:
+            require_safe_opening(config)
         self._config, self._line, self._clock, self._version = config, line, clock, version
         self._topics = Topics(config)
         self._teller = Teller(names=config.names)
@@ -40,12 +53,19 @@ class MqttOutlet:
         self._level_due_seconds = -1.0
         self._state: dict[str, object] = {"last_person": None, "score": None, "last_event": None, "level": None,
                                           "bundle": None, "uptime": None}  # fmt: skip
+        self._probe, self._probe_lock, self._stopping = EchoProbe(), threading.Lock(), threading.Event()
+        self._failure = self._complained = ""
         self._client = self._make_client()
         try:
             self._client.connect_async(config.host, config.port, keepalive=KEEP_ALIVE_SECONDS)
         except ValueError as error:
             raise ConfigError("not a broker", where="mqtt.host", received=config.host) from error
         self._client.loop_start()
+        self._prober = threading.Thread(
+            target=self._keep_probing, args=(probe_seconds,), name="mqtt-probe", daemon=True
+        )
+        if line is not None:
+            self._prober.start()
 
     def door(self, reachable: bool) -> None:
         if reachable != self._reachable:
@@ -69,6 +89,7 @@ class MqttOutlet:
 
     def close(self) -> None:
         """Say good-bye, since a last will is only for those who could not."""
+        self._stopping.set()
         if self._client.is_connected():
             self._publish(self._topics.door, OFFLINE, retain=True)
             good_bye = self._client.publish(self._topics.gateway, OFFLINE, qos=1, retain=True)
@@ -79,6 +100,18 @@ class MqttOutlet:
                 _LOG.warning("the MQTT broker did not hear the good-bye: %s", error)
         self._client.disconnect()
         self._client.loop_stop()
+        if self._prober.is_alive():
+            self._prober.join(2.0)
+
+    def probe(self) -> None:
+        """Send the next numbered message through the broker; a thread does so every second."""
+        with self._probe_lock:
+            payload = self._probe.next_payload(now_seconds=self._clock.monotonic_seconds())
+        self._publish(self._topics.probe, payload)
+
+    def _keep_probing(self, every_seconds: float) -> None:
+        while not self._stopping.wait(every_seconds):
+            self.probe()
 
     def _hear_level(self, message: Message) -> None:
         self._tell(self._teller.heard())
@@ -130,7 +163,19 @@ class MqttOutlet:
                                       next_step="sudo systemd/install.sh --with mqtt") from error  # fmt: skip
         config = self._config
         # A clean session: the broker keeps no opening that was asked for while nobody was there.
-        client = paho.Client(paho.CallbackAPIVersion.VERSION2, clean_session=True)
+        outlet = self
+
+        class Client(paho.Client):  # type: ignore[name-defined,misc]
+            """Remembers why no connection came about: the library's own callback is not told."""
+
+            def reconnect(self) -> Any:
+                try:
+                    return super().reconnect()
+                except (OSError, ValueError) as error:
+                    outlet._failure = reason_of(error)
+                    raise
+
+        client = Client(paho.CallbackAPIVersion.VERSION2, clean_session=True)
         client.max_queued_messages_set(MOST_WAITING)
         client.reconnect_delay_set(FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
         client.will_set(self._topics.gateway, OFFLINE, qos=1, retain=True)
@@ -151,9 +196,12 @@ class MqttOutlet:
             _LOG.error("the MQTT broker refuses: %s", reason)
             return
         _LOG.info("connected to the MQTT broker at %s:%d", self._config.host, self._config.port)
+        self._complained = ""
+        with self._probe_lock:
+            self._probe.forget()
         client.subscribe(self._topics.birth, qos=0)
         if self._line is not None:
-            client.subscribe(self._topics.command, qos=0)
+            client.subscribe([(self._topics.command, 0), (self._topics.probe, 0)])
         self._announce()
 
     def _announce(self) -> None:
@@ -169,12 +217,19 @@ class MqttOutlet:
         _LOG.warning("the MQTT broker is away: %s", reason)
 
     def _unreachable(self, _client: Any, _data: object) -> None:
-        _LOG.warning("the MQTT broker at %s:%d cannot be reached", self._config.host, self._config.port)
+        if self._failure != self._complained:
+            # Once for each reason: it is tried again for as long as it takes.
+            self._complained = self._failure
+            _LOG.warning("the MQTT broker at %s:%d cannot be reached: %s", self._config.host, self._config.port,
+                         self._failure)  # fmt: skip
 
     def _message(self, _client: Any, _data: object, message: Any) -> None:
         if message.topic == self._topics.birth:
             if message.payload == ONLINE.encode():
                 self._announce()
+        elif message.topic == self._topics.probe:
+            with self._probe_lock:
+                self._probe.echo(message.payload[:64].decode("ascii", errors="replace"))
         elif message.topic == self._topics.command and self._line is not None:
             self._command(message.payload, retained=bool(message.retain))
 
@@ -185,8 +240,30 @@ class MqttOutlet:
         elif payload != OPEN.encode():
             _LOG.info("not a command of this door: %r", payload[:40])
         elif self._line is not None:
-            reason = self._line.open("mqtt")
+            # Read once: whatever stalls from here on makes the command older, never younger.
+            now_seconds = self._clock.monotonic_seconds()
+            with self._probe_lock:
+                oldest_seconds = self._probe.oldest_seconds()
+            if oldest_seconds is None or not 0.0 <= now_seconds - oldest_seconds <= COMMAND_SECONDS:
+                _LOG.error("an opening by MQTT is not heeded: it may be old (%s)",
+                           "the connection is new" if oldest_seconds is None
+                           else f"up to {now_seconds - oldest_seconds:.0f} s")  # fmt: skip
+                return
+            reason = self._line.open("mqtt", asked_at_seconds=now_seconds)
             _LOG.info("asked for by MQTT: %s", reason or "opened")
+
+
+def require_safe_opening(config: MqttConfig) -> None:
+    """Raise :class:`ConfigError` where anybody on the network could open the door through this broker."""
+    if is_loopback(config.host) or (config.tls and config.user):
+        return
+    raise ConfigError(
+        "whoever reaches the network could open the door through this broker",
+        where="remote.open = true, with [mqtt]",
+        received=f"{config.host}, {'TLS' if config.tls else 'no TLS'}, {'a user' if config.user else 'no user'}",
+        allowed='mqtt.tls = true and a mqtt.user with a password, or a broker on this machine (host = "localhost")',
+        next_step="set these, or remote.open = false",
+    )
 
 
 def read_password(path: Path) -> str:
@@ -196,7 +273,7 @@ def read_password(path: Path) -> str:
         if path.stat().st_mode & 0o007:
             raise ConfigError("everybody on this machine may read it", where=where,
                               next_step=f"chown root:voicelatch-gateway {path}; chmod 640 {path}")  # fmt: skip
-        password = path.read_text(encoding="utf-8").partition("\n")[0]
+        password = path.read_text(encoding="utf-8-sig").partition("\n")[0]
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError("cannot be read", where=where, received=error) from error
     if not password:

@@ -26,6 +26,7 @@ OF_KIND = {
     "reloaded": "reloaded",
     "reload_refused": "reload_refused",
     "canary_failed": "canary_failed",
+    "config_problem": "config_problem",
     "fault": "fault",
 }
 DEAF, HEARING = "deaf", "hearing"

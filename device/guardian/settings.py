@@ -45,10 +45,7 @@ class GuardianSettings:
 
 def read_settings(path: Path) -> GuardianSettings:
     """The settings in the TOML file ``path``. Raises :class:`SettingsError`."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8")).get("relay")
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read", received=error) from error
+    table = _relay_table(path)
     if not isinstance(table, dict):
         raise SettingsError(f"{path} has no table [relay]", next_step="see systemd/voicelatch.toml")
     asked = _text(table, "guardian", DEFAULT_SOCKET)
@@ -64,6 +61,30 @@ def read_settings(path: Path) -> GuardianSettings:
         min_gap_seconds=_number(table, "min_gap_seconds", usual.min_gap_seconds),
     )
     return GuardianSettings(pin=_pin(table), limits=limits, socket=Path(asked))
+
+
+def _relay_table(path: Path) -> object:
+    """What stands in [relay]; a mistake of form in another table costs that table alone. Raises
+    :class:`SettingsError`."""
+    try:
+        # Some editors begin a file with a byte-order mark.
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is not UTF-8", next_step="save it again with the encoding UTF-8") from error
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read", received=error) from error
+    try:
+        return tomllib.loads(text).get("relay")
+    except tomllib.TOMLDecodeError as error:
+        lines, inside = [], False
+        for line in text.split("\n"):
+            if line.lstrip().startswith("["):
+                inside = line.split("#")[0].strip() == "[relay]"
+            lines.append(line if inside else "")
+        try:
+            return tomllib.loads("\n".join(lines)).get("relay")
+        except tomllib.TOMLDecodeError:
+            raise SettingsError(f"{path} cannot be read", received=error) from error
 
 
 def remember_pin(settings: PinSettings, environment: Mapping[str, str] = os.environ) -> None:

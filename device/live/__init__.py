@@ -8,7 +8,8 @@ The protocol: one JSON object a line, in UTF-8, both ways. The daemon says ``{"k
 says one of three, each at most 1,024 bytes but a question, which may have 131,072:
 
 * ``{"subscribe": ["level", "event", "status", "audio"], "hold": false, "recent": 0}``: these topics from now on.
-* ``{"open": {"by": "..."}}``: open the door; answered by ``{"kind": "open", "opened": ..., "reason": ...}``.
+* ``{"open": {"by": "...", "asked_at_seconds": 12.5}}``: open the door (since when, by this machine's monotonic clock);
+  answered by ``{"kind": "open", "opened": ..., "reason": ...}``.
 * ``{"ask": NAME, "with": {...}}``: a question, one at a time on a connection; answered by
   ``{"kind": "answer", "answer": {...}}`` or ``{"kind": "answer", "error": {"type": ..., "what": ..., ...}}``, a line of
   at most 196,608 bytes.

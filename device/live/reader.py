@@ -71,10 +71,11 @@ class LiveReader:
         except TimeoutError as error:
             raise LiveError("the daemon has fallen silent", where=str(self._path)) from error
 
-    def open(self, by: str) -> str:
-        """Ask for the door; empty where it opened, else why it did not. What comes meanwhile is dropped: best on a
+    def open(self, by: str, *, asked_at_seconds: float) -> str:
+        """Ask for the door; empty where it opened, else why it did not. ``asked_at_seconds``: when somebody asked, on
+        the monotonic clock; the door does not open for what is too old. What comes meanwhile is dropped: best on a
         reader of its own, with no topics."""
-        self._ask({"open": {"by": by}})
+        self._ask({"open": {"by": by, "asked_at_seconds": asked_at_seconds}})
         while True:
             try:
                 message = self.read(timeout_seconds=OPENING_SECONDS + 1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ TOPICS = ("level", "event", "status", "audio")
 USUAL = frozenset(("level", "event", "status"))
 MAX_NAME = 64
 MOST_RECENT = 100
+_ALLOWED = '{"subscribe": [...]}, {"open": {"by": "...", "asked_at_seconds": 12.5}} or {"ask": "...", "with": {...}}'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +37,14 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenRequest:
-    """Open the door now. ``by``: who asks, as the event will tell; 1 to 64 printable characters."""
+    """Open the door now. ``by``: who asks, as the event will tell; 1 to 64 printable characters.
+
+    ``asked_at_seconds``: when somebody asked, on this machine's monotonic clock (CLOCK_MONOTONIC), which all its
+    processes share. A request that waited anywhere since, also in a socket, is thereby known to be old.
+    """
 
     by: str
+    asked_at_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +59,8 @@ _QUESTION = re.compile(rb'\s*\{\s*"ask"\s*:')
 
 
 def parse_request(line: bytes) -> Subscription | OpenRequest | Question:
-    """``{"subscribe": [...], "hold": true, "recent": 10}``, ``{"open": {"by": "..."}}``, or a question
-    ``{"ask": "event", "with": {"n": 7}}``, which alone may be long. Raises :class:`LiveError` on all else."""
+    """``{"subscribe": [...], "hold": true, "recent": 10}``, ``{"open": {"by": "...", "asked_at_seconds": 12.5}}``, or a
+    question ``{"ask": "event", "with": {"n": 7}}``, which alone may be long. Raises :class:`LiveError` on all else."""
     most = MAX_QUESTION_BYTES if _QUESTION.match(line) else MAX_LINE_BYTES
     if len(line) > most:
         raise _wrong("a line that is too long", f"{len(line)} bytes", f"at most {most} bytes")
@@ -62,8 +69,8 @@ def parse_request(line: bytes) -> Subscription | OpenRequest | Question:
     except (ValueError, RecursionError) as error:
         raise _wrong("not a JSON object", type(error).__name__, "one JSON object a line") from error
     match asked:
-        case {"open": {"by": str(by), **others}, **more} if not others and not more:
-            return OpenRequest(by=_name(by))
+        case {"open": {"by": str(by), "asked_at_seconds": at, **others}, **more} if not others and not more:
+            return OpenRequest(by=_name(by), asked_at_seconds=_seconds(at))
         case {"subscribe": list(topics), **more} if set(more) <= {"hold", "recent"}:
             return Subscription(topics=_topics(topics), hold=_flag(more.get("hold", False)),
                                 recent=_count(more.get("recent", 0)))  # fmt: skip
@@ -72,8 +79,7 @@ def parse_request(line: bytes) -> Subscription | OpenRequest | Question:
                 raise _wrong("an unknown question", ascii(name)[:80], ", ".join(sorted(QUESTIONS)))
             return Question(name=name, details=details)
         case _:
-            raise _wrong("an unknown request", ascii(asked)[:80],
-                         '{"subscribe": [...]}, {"open": {"by": "..."}} or {"ask": "...", "with": {...}}')  # fmt: skip
+            raise _wrong("an unknown request", ascii(asked)[:80], _ALLOWED)
 
 
 def _topics(topics: list[object]) -> frozenset[str]:
@@ -93,6 +99,12 @@ def _count(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_RECENT:
         raise _wrong("recent is not such a number", str(value)[:80], f"0 to {MOST_RECENT}")
     return value
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise _wrong("asked_at_seconds is no time", str(value)[:80], "seconds of the monotonic clock")
+    return float(value)
 
 
 def _name(by: str) -> str:

@@ -162,7 +162,13 @@ class LiveServer:
         if isinstance(request, Subscription):
             self._subscribe(peer, request)
             return
-        opening = Opening(by=request.by, uid=peer.uid, asked_at_seconds=self._clock.monotonic_seconds())
+        # Counted from the asking, not from the receipt: a request may have waited in a socket while this process stood
+        # still.
+        age_seconds = self._clock.monotonic_seconds() - request.asked_at_seconds
+        if not 0.0 <= age_seconds <= OPENING_SECONDS:
+            self._say(peer, _opened(f"asked for {age_seconds:.1f} s ago, allowed: 0 to {OPENING_SECONDS:g} s"))
+            return
+        opening = Opening(by=request.by, uid=peer.uid, asked_at_seconds=request.asked_at_seconds)
         if self._feed.ask(opening):
             self._asked[opening] = peer
         else:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.errors import MicrophoneError, RuntimeMissingError, VoicelatchError
+from device.errors import ConfigError, MicrophoneError, RuntimeMissingError, VoicelatchError
 from device.hardware.clock import SystemClock
 from device.hardware.microphone import SounddeviceMicrophone
 from device.service.check_around import describe_light, describe_metrics, describe_mqtt, describe_page, describe_tones
-from device.service.config import Config, read_config
+from device.service.config import Config, load_config
 from device.service.relays import describe
 from device.service.schedule import check_people
 from device.service.trust import trust_of
@@ -45,10 +45,13 @@ def check_all(config_path: Path, *, simulate: bool) -> list[Finding]:
     ``simulate`` leaves the hardware out.
     """
     config: list[Config] = []
+    problems: dict[str, str] = {}
     bundle: list[Bundle] = []
 
     def configuration() -> str:
-        config.append(read_config(config_path))
+        loaded = load_config(config_path)
+        config.append(loaded.config)
+        problems.update(loaded.problems)
         return str(config_path)
 
     def model() -> str:
@@ -60,6 +63,8 @@ def check_all(config_path: Path, *, simulate: bool) -> list[Finding]:
         return f"{_told(loaded)}; {trust.told(loaded)}{note}"
 
     findings = [_try("configuration", configuration)]
+    # The door opens without these tables, and without the part that each is for.
+    findings += [Finding(name, False, problem, ConfigError.exit_code) for name, problem in problems.items()]
     findings.append(_try("speech detector", _detector))
     if config:
         findings.append(_try("bundle", model))
@@ -85,7 +90,7 @@ def _around(config: Config) -> list[Finding]:
     """Gateway and page, as far as they are switched on."""
     found: list[Finding] = []
     if config.mqtt.enabled:
-        found.append(_try("mqtt", lambda: describe_mqtt(config.mqtt)))
+        found.append(_try("mqtt", lambda: describe_mqtt(config.mqtt, opens=config.remote.open)))
     if config.metrics.enabled:
         found.append(_try("metrics", lambda: describe_metrics(config.metrics)))
     if config.web.enabled:

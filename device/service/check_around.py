@@ -11,12 +11,14 @@ from pathlib import Path
 
 from device.errors import ConfigError, RuntimeMissingError
 from device.gateway.mqtt import read_password as read_mqtt_password
+from device.gateway.mqtt import require_safe_opening
 from device.gateway.settings import MetricsConfig, MqttConfig
 from device.hardware.clock import SystemClock
 from device.service.signals import SignalsConfig
+from device.settings import is_loopback
 from device.web.password import NAME
 from device.web.password import read_password as read_page_password
-from device.web.settings import WebConfig, is_loopback
+from device.web.settings import WebConfig
 
 
 def describe_light(asked: SignalsConfig) -> str:
@@ -35,9 +37,12 @@ def describe_tones(asked: SignalsConfig) -> str:
     return f"tones at {find_output(asked.sound_device)}, volume {asked.volume:g}"
 
 
-def describe_mqtt(asked: MqttConfig) -> str:
-    """Library, password and certificates. Raises :class:`RuntimeMissingError` or :class:`ConfigError`."""
+def describe_mqtt(asked: MqttConfig, *, opens: bool = False) -> str:
+    """Library, password and certificates; where the broker ``opens`` the door, who could. Raises
+    :class:`RuntimeMissingError` or :class:`ConfigError`."""
     _library("paho", "mqtt")
+    if opens:
+        require_safe_opening(asked)
     if asked.ca_file:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(asked.ca_file)

@@ -10,13 +10,15 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from device.errors import ConfigError, StateError, VoicelatchError
+from device.missing_library import EXIT_CODE, describe_import_error
 from device.ports import Clock, EventSink, Microphone, Relay
 from device.service import demo
-from device.service.config import Config, EventsConfig, read_config
+from device.service.config import Config, EventsConfig, load_config, read_config
 from device.service.config_command import add_parser as add_config_command
 from device.service.events_command import add_parser as add_events
 from device.service.forget import add_parser as add_forget
@@ -34,6 +36,7 @@ EXIT_CODES = (
     "69 hardware, a library or the daemon is missing, 70 a defect, 73 cannot write, 78 wrong configuration, 130 Ctrl-C."
 )
 # What shells give for Ctrl-C.
+INSTALL = "sudo systemd/install.sh"
 INTERRUPTED = 130
 CONFIG_HELP = "a TOML file; see systemd/voicelatch.toml"
 _LOG = logging.getLogger(__name__)
@@ -61,8 +64,8 @@ def _run(arguments: argparse.Namespace) -> int:
     from device.service.status import StatusFile, runtime_folder
     from device.service.trust import state_folder
 
-    config, state = read_config(arguments.config), state_folder(None)
-    clock = SystemClock()
+    loaded, state = load_config(arguments.config), state_folder(None)
+    config, clock = loaded.config, SystemClock()
     wishes = Wishes()
     wishes.install()
     runtime = runtime_folder(arguments.runtime_dir)
@@ -80,7 +83,8 @@ def _run(arguments: argparse.Namespace) -> int:
     except BaseException:
         shut(hardware)
         raise
-    serve(door, hardware, wishes, lambda: reload_door(door, arguments.config, hardware))
+    serve(door, hardware, wishes, lambda: reload_door(door, arguments.config, hardware),
+          problems=loaded.problems)  # fmt: skip
     return 0
 
 
@@ -138,7 +142,7 @@ def _status(arguments: argparse.Namespace) -> int:
     from device.service.status import DEFAULT_FOLDER, look, runtime_folder
 
     seen = look(runtime_folder(arguments.runtime_dir) or DEFAULT_FOLDER)
-    print(json.dumps(seen.as_table(), indent=1) if arguments.json else seen.as_text())
+    print(json.dumps(seen.as_table(), indent=1) if arguments.json else seen.as_text(now=datetime.now().astimezone()))
     return 0 if seen.listening else 69
 
 
@@ -321,7 +325,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
-    except Exception:
+    except Exception as error:
+        sentence = describe_import_error(error, install=INSTALL) if isinstance(error, ImportError) else None
+        if sentence is not None:
+            print(sentence, file=sys.stderr)
+            return EXIT_CODE
         # The last line of defence: the relay was put off on the way here; systemd restarts us.
         _LOG.exception("a defect; please report it")
         return 70

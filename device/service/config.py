@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from device.errors import ConfigError
 from device.gateway.settings import MetricsConfig, MqttConfig
@@ -11,14 +14,20 @@ from device.service.guard_settings import ButtonConfig, PrivacyConfig, ReplayCon
 from device.service.remote import RemoteConfig
 from device.service.schedule import ScheduleConfig
 from device.service.signals import SignalsConfig
-from device.settings import one_of, read_settings, within
+from device.settings import one_of, read_bytes, settings_from, within
+from device.toml_text import parse_toml
 from device.verdict import policy
 from device.verdict.bundle import Bundle
 from device.verdict.policy import PolicySpec
 from device.verdict.signature import parse_key
+from device.verdict.tries import TryLimits
 from device.web.settings import WebConfig
 
+_LOG = logging.getLogger(__name__)
+# The tables of what stands around the door. The door opens without these parts, and so without their tables.
+AROUND: Mapping[str, type[Any]] = {"web": WebConfig, "mqtt": MqttConfig, "metrics": MetricsConfig}
 FACTORIES = ("lgpio", "native", "mock")
+SHIPPED_LIMITS = TryLimits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,24 +85,38 @@ class ModelConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyConfig:
-    """``extra_llr_margin`` is added to the bundle's open threshold: the device can only be stricter."""
+    """``extra_llr_margin`` is added to the bundle's open threshold: the device can only be stricter. The others are
+    what visits cost, as :mod:`device.verdict.tries` says."""
 
     extra_llr_margin: float = 0.0
     evidence_seconds: float = policy.EVIDENCE_SECONDS
     cool_down_seconds: float = policy.COOL_DOWN_SECONDS
-    refusals_before_lock_out: int = policy.REFUSALS_BEFORE_LOCK_OUT
-    lock_out_seconds: float = policy.LOCK_OUT_SECONDS
-    lock_out_growth: float = policy.LOCK_OUT_GROWTH
-    lock_out_max_seconds: float = policy.LOCK_OUT_MAX_SECONDS
+    visits_at_once: int = SHIPPED_LIMITS.visits_at_once
+    wait_seconds: float = SHIPPED_LIMITS.wait_seconds
+    failures_before_strict: int = SHIPPED_LIMITS.failures_before_strict
+    strict_llr_margin: float = SHIPPED_LIMITS.strict_llr_margin
+    minutes_a_failure: float = SHIPPED_LIMITS.minutes_a_failure
 
     def __post_init__(self) -> None:
         within("policy.extra_llr_margin", self.extra_llr_margin, 0.0, 50.0)
         within("policy.evidence_seconds", self.evidence_seconds, 3.0, 30.0)
         within("policy.cool_down_seconds", self.cool_down_seconds, 0.0, 60.0)
-        within("policy.refusals_before_lock_out", self.refusals_before_lock_out, 1, 100)
-        within("policy.lock_out_max_seconds", self.lock_out_max_seconds, policy.LOCK_OUT_SECONDS, 86_400.0)
-        within("policy.lock_out_seconds", self.lock_out_seconds, policy.LOCK_OUT_SECONDS, self.lock_out_max_seconds)
-        within("policy.lock_out_growth", self.lock_out_growth, 1.0, 10.0)
+        within("policy.visits_at_once", self.visits_at_once, 1, 20)
+        within("policy.wait_seconds", self.wait_seconds, 20.0, 600.0)
+        within("policy.failures_before_strict", self.failures_before_strict, 1, 20)
+        within("policy.strict_llr_margin", self.strict_llr_margin, 1.0, 50.0)
+        within("policy.minutes_a_failure", self.minutes_a_failure, 5.0, 1440.0)
+
+    @property
+    def limits(self) -> TryLimits:
+        """What visits cost."""
+        return TryLimits(
+            visits_at_once=self.visits_at_once,
+            wait_seconds=self.wait_seconds,
+            failures_before_strict=self.failures_before_strict,
+            strict_llr_margin=self.strict_llr_margin,
+            minutes_a_failure=self.minutes_a_failure,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,9 +166,35 @@ class Config:
                    relay.open_seconds + relay.min_gap_seconds, 60.0)  # fmt: skip
 
 
-def read_config(path: Path) -> Config:
-    """Read and check. Raises :class:`~device.errors.ConfigError` listing every problem of the file."""
-    return read_settings(path, Config)
+@dataclass(frozen=True, slots=True)
+class LoadedConfig:
+    """``problems``: the tables that were left out, by name, each with what is wrong; they hold their defaults."""
+
+    config: Config
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+def load_config(path: Path, *, needs: Collection[str] = ()) -> LoadedConfig:
+    """Read and check. A mistake in one of the tables :data:`AROUND` that is not among ``needs`` is a problem that is
+    reported; any other raises :class:`~device.errors.ConfigError`, listing everything that is wrong."""
+    optional = [name for name in AROUND if name not in needs]
+    text = parse_toml(read_bytes(path), where=str(path), optional=optional)
+    table, problems = text.table, dict(text.broken)
+    for name in [name for name in optional if isinstance(table.get(name), Mapping)]:
+        try:
+            settings_from(table[name], AROUND[name], where=f"{path} [{name}]")
+        except ConfigError as error:
+            problems[name] = str(error)
+            del table[name]
+    return LoadedConfig(settings_from(table, Config, where=str(path)), problems)
+
+
+def read_config(path: Path, *, needs: Collection[str] = ()) -> Config:
+    """The configuration of :func:`load_config`; what is wrong in a table that is not needed is logged."""
+    loaded = load_config(path, needs=needs)
+    for name, problem in loaded.problems.items():
+        _LOG.warning("[%s] is left out: %s", name, problem)
+    return loaded.config
 
 
 def policy_for(bundle: Bundle, config: PolicyConfig) -> PolicySpec:
@@ -156,8 +205,5 @@ def policy_for(bundle: Bundle, config: PolicyConfig) -> PolicySpec:
         max_clips=bundle.thresholds.max_clips,
         evidence_seconds=config.evidence_seconds,
         cool_down_seconds=config.cool_down_seconds,
-        refusals_before_lock_out=config.refusals_before_lock_out,
-        lock_out_seconds=config.lock_out_seconds,
-        lock_out_growth=config.lock_out_growth,
-        lock_out_max_seconds=config.lock_out_max_seconds,
+        limits=config.limits,
     )

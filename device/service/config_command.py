@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from device.service.config import Config, read_config
+from device.service.config import AROUND, Config, read_config
 from device.service.config_guide import KeyGuide, as_toml, find, guide, tables
 from device.service.where import DEFAULT_CONFIG
 
@@ -72,7 +72,7 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    config = read_config(arguments.config)
+    config = read_config(arguments.config, needs=AROUND)
     if arguments.json:
         masked = {name: [dict(_masked(each)) for each in table] if isinstance(table, list | tuple)
                   else dict(_masked(table)) for name, table in asdict(config).items()}  # fmt: skip

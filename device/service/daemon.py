@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 import math
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 
 from device.errors import MicrophoneError, VoicelatchError
 from device.live.feed import Overheard
 from device.ports import Clock, EventSink, Microphone, Relay, Supervisor
 from device.service.canary import Canary
-from device.service.config import Config, policy_for, read_config
+from device.service.config import Config, load_config, policy_for
 from device.service.extras import Extras, config_digest, guards_for, keeper_for
 from device.service.pipeline import Door
 from device.service.status import StatusFile, in_short
@@ -23,7 +23,9 @@ from device.service.verified import verify
 from device.sound.pcm import Frame
 from device.sound.segmenter import Segmenter
 from device.sound.vad import WebRtcDetector
-from device.verdict.policy import forget
+from device.verdict.guards import RemembersNothing
+from device.verdict.policy import PolicyState, forget
+from device.verdict.tries import Tries
 
 _LOG = logging.getLogger(__name__)
 WATCHDOG_SECONDS = 1.0
@@ -77,7 +79,7 @@ def build_door(config: Config, hardware: Hardware) -> Door:
         ", ".join(bundle.residents),
         scorer.runtime_name,
     )
-    segmenter = Segmenter(bundle.segmenter)
+    segmenter, tries = Segmenter(bundle.segmenter), hardware.extras.tries
     door = Door(
         microphone=hardware.microphone, segmenter=segmenter,
         detector=Overheard(WebRtcDetector(bundle.vad), segmenter, hardware.extras.feed, hardware.clock),
@@ -85,6 +87,7 @@ def build_door(config: Config, hardware: Hardware) -> Door:
         events=hardware.events, open_seconds=config.relay.open_seconds,
         guards=guards_for(config, hardware.extras, hardware.clock, bundle.residents),
         keeper=keeper_for(config, hardware.extras, hardware.clock),
+        visits=tries or RemembersNothing(), state=PolicyState(tries=tries.first if tries else Tries()),
         serves={"bundle": bundle.name, "bundle_sequence": bundle.sequence, "bundle_digest": verified.digest,
                 "config_digest": config_digest(config)},
     )  # fmt: skip
@@ -102,11 +105,12 @@ def reload_door(door: Door, config_path: Path, hardware: Hardware) -> None:
     """Read configuration and bundle again. When either is bad the old door stays in service, and an event says why.
 
     The microphone, the pins, the event file and the replay memory's size and file stay: changing them takes a restart.
-    A lock-out survives, and so does what was heard.
+    What visits cost survives, and so does what was heard.
     """
     hardware.supervisor.reloading()
     try:
-        fresh = build_door(read_config(config_path), hardware)
+        loaded = load_config(config_path)
+        fresh = build_door(loaded.config, hardware)
     except VoicelatchError as error:
         hardware.status.reloaded(at=hardware.clock.wall_time(), refused=in_short(error))
         door.tell("reload_refused", reason=str(error))
@@ -123,6 +127,7 @@ def reload_door(door: Door, config_path: Path, hardware: Hardware) -> None:
         door.state = forget(door.state)
         hardware.status.reloaded(at=hardware.clock.wall_time())
         door.tell("reloaded")
+        _tell_problems(door, loaded.problems)
     hardware.supervisor.ready()
 
 
@@ -134,12 +139,13 @@ def serve(
     *,
     canary: Canary | None = None,
     deaf_seconds: float = DEAF_SECONDS,
+    problems: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Listen until asked to stop or the input ends; the relay is off and everything closed afterwards, always.
 
     The supervisor hears ``alive`` at most once a second, and only while frames arrive and the canary sings: a door that
     is deaf or could not open is restarted. What ends the daemon is told as an event and raised; no frame for
-    ``deaf_seconds`` is a :class:`MicrophoneError`.
+    ``deaf_seconds`` is a :class:`MicrophoneError`. ``problems``: tables of the configuration left out, with the reason.
     """
     canary = canary if canary is not None else Canary(hardware.clock)
     try:
@@ -148,6 +154,9 @@ def serve(
         # First the file: whoever hears the event may look at it.
         hardware.status.listening()
         door.tell("started")
+        _tell_problems(door, problems)
+        for kind, reason in hardware.extras.forgotten().items():
+            door.tell(kind, reason=reason)
         hardware.supervisor.ready()
         _listen(door, hardware, wishes, reload, canary=canary, deaf_seconds=deaf_seconds)
         door.tell("stopped")
@@ -159,6 +168,12 @@ def serve(
         raise
     finally:
         shut(hardware)
+
+
+def _tell_problems(door: Door, problems: Mapping[str, str]) -> None:
+    for name, problem in problems.items():
+        _LOG.error("the door goes on without [%s]: %s", name, problem)
+        door.tell("config_problem", table=name, reason=problem)
 
 
 def _listen(

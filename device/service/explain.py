@@ -13,7 +13,7 @@ HEADLINES = {
     "refuse": "The door stayed shut: the voice was like no resident's.",
     "say_more": "Nothing was decided yet: more speech was needed.",
     "cooling_down": "Nothing was judged: the door had just been opened.",
-    "locked_out": "Nothing was judged: the door was locked out after refused visits.",
+    "locked_out": "Nothing was judged: too many visits in a short time. The door judges again in {locked_seconds} s.",
     "replay": "The door stayed shut: it had heard this very recording before.",
     "second_factor_missing": "The door stayed shut: the voice was accepted, but the button had not been pressed.",
     "outside_schedule": "The door stayed shut: the voice was accepted, but not at this hour.",
@@ -90,12 +90,22 @@ def _guards(told: Told) -> list[str]:
         lines.append("button: never pressed" if ago is None else f"button: pressed {ago} s before")
     if "schedule" in told:
         lines.append(f"schedule: {told['schedule']}")
-    locked = told.get("locked_seconds") or 0.0
-    lines.append(
-        f"lock-out: {told.get('refused_visits', 0)} refused visits in a row"
-        + (f", locked for another {locked:g} s" if locked else "")
-    )
+    lines.append(_visits(told))
     return lines
+
+
+def _visits(told: Told) -> str:
+    """How the door stood to whoever came next."""
+    failed, locked, strict = (_number(told, key) for key in ("failed_visits", "locked_seconds", "strict_seconds"))
+    line = f"failed visits that still count: {failed:g}"
+    if strict:
+        line += f"; if nobody fails meanwhile the threshold is the usual one again in {strict / 60:.0f} min"
+    return line + (f"; the next visit is judged in {locked:g} s" if locked else "; the next visit is judged at once")
+
+
+def _number(told: Told, key: str) -> float:
+    value = told.get(key)
+    return value if isinstance(value, int | float) else 0.0
 
 
 def _served(told: Told) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,7 +27,11 @@ from device.service.replay import NAME, ReplayFile, ReplayGuard, make_memory
 from device.service.schedule import Schedule, check_people
 from device.service.second_factor import SecondFactor
 from device.service.status import StatusFile
+from device.service.try_file import NAME as VISITS
+from device.service.try_file import TryFile
 from device.verdict.guards import Guard, Keeper, KeepsNothing
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +46,7 @@ class Extras:
     background: Background = field(default_factory=Background)
     memory: ReplayMemory = field(default_factory=lambda: make_memory(ReplayConfig()))
     replay_file: ReplayFile | None = None
+    tries: TryFile | None = None
     remote: RemoteOpening = field(default_factory=lambda: RemoteOpening(LiveFeed()))
     live_server: LiveServer | None = None
     answers: DoorAnswers = field(default_factory=DoorAnswers)
@@ -49,12 +55,22 @@ class Extras:
     def feed(self) -> LiveFeed:
         return self.remote.feed
 
+    def forgotten(self) -> dict[str, str]:
+        """What an earlier process left and cannot be used: kinds of events, each with the reason."""
+        lost = {
+            "visits_unknown": self.tries.problem if self.tries is not None else "",
+            "replay_memory_lost": self.replay_file.problem if self.replay_file is not None else "",
+        }
+        return {kind: reason for kind, reason in lost.items() if reason}
+
     def close(self, clock: Clock) -> None:
         """Write what is to outlive the process, and let the button go."""
         try:
             if self.button is not None:
                 self.button.close()
         finally:
+            if self.tries is not None:
+                self.tries.close()
             if self.replay_file is not None:
                 self.replay_file.save(self.memory, clock)
             self.background.close()
@@ -65,17 +81,23 @@ class Extras:
 def make_extras(config: Config, clock: Clock, *, state: Path | None, simulate: bool,
                 runtime: Path | None = None, status: StatusFile | None = None) -> Extras:  # fmt: skip
     """What the configuration asks for, and the live feed in the folder ``runtime`` (None: no feed), which tells
-    ``status``. Raises :class:`ConfigError` for what needs a state directory and has none,
+    ``status``. Without a state directory a restart forgets, and the log says so. Raises
     :class:`~device.errors.ButtonError` where the button is not to be had."""
+    status = status or StatusFile(None)
     background, memory, replay_file = Background(), make_memory(config.replay), None
     if config.replay.enabled and config.replay.keep_on_disk:
-        replay_file = ReplayFile(_needed(state, "replay.keep_on_disk") / NAME, background)
-        replay_file.load(memory, clock)
+        if state is None:
+            _LOG.warning("there is no state directory: a restart forgets what was heard (replay.keep_on_disk)")
+        else:
+            replay_file = ReplayFile(state / NAME, background)
+            replay_file.load(memory, clock)
+    tries = TryFile(path=state / VISITS if state is not None else None, clock=clock, status=status)
+    tries.begin(config.policy.limits)
     button, remote = _button(config, clock, simulate=simulate), RemoteOpening(LiveFeed(), config.remote)
     answers = DoorAnswers(state=state, clock=clock)
-    live_server = serve_live(runtime, remote, clock, status or StatusFile(None), answers)
+    live_server = serve_live(runtime, remote, clock, status, answers)
     return Extras(state=state, background=background, memory=memory, replay_file=replay_file, button=button,
-                  remote=remote, live_server=live_server, answers=answers)  # fmt: skip
+                  tries=tries, remote=remote, live_server=live_server, answers=answers)  # fmt: skip
 
 
 def guards_for(config: Config, extras: Extras, clock: Clock, residents: Collection[str]) -> tuple[Guard, ...]:

@@ -40,7 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
     from device.hardware.clock import SystemClock
     from device.hardware.supervisor import SystemdSupervisor
 
-    config, clock, supervisor = read_config(arguments.config), SystemClock(), SystemdSupervisor.from_environment()
+    config = read_config(arguments.config, needs=("mqtt", "metrics"))
+    clock, supervisor = SystemClock(), SystemdSupervisor.from_environment()
     stopping = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:

@@ -11,13 +11,13 @@ from device.settings import one_of, within
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayConfig:
     """Each clip is compared with ``most_utterances`` at most, none older than ``keep_hours``; a likeness of
-    ``threshold`` is a replay. ``keep_on_disk``: they outlive a restart, in the state directory."""
+    ``threshold`` is a replay. ``keep_on_disk``: they outlive a restart, in the state directory where there is one."""
 
     enabled: bool = True
     keep_hours: float = 24.0
     most_utterances: int = 150
     threshold: float = THRESHOLD
-    keep_on_disk: bool = False
+    keep_on_disk: bool = True
 
     def __post_init__(self) -> None:
         within("replay.keep_hours", self.keep_hours, 0.01, 24.0 * 31)

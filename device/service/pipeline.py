@@ -10,8 +10,8 @@ from typing import Protocol
 from device.ports import Clock, Event, EventSink, Microphone, Relay, SpeechDetector
 from device.sound.pcm import Clip, Frame, Gap, level_dbfs
 from device.sound.segmenter import Segmenter, UtteranceEnded, UtteranceStarted
-from device.verdict.guards import Finding, Guard, Keeper, KeepsNothing
-from device.verdict.policy import PolicySpec, PolicyState, forget, judge, withhold
+from device.verdict.guards import Finding, Guard, Keeper, KeepsNothing, RemembersNothing, VisitMemory
+from device.verdict.policy import PolicySpec, PolicyState, forget, judge, standing, void, withhold
 from device.verdict.values import Decision, Score
 
 # Frames follow each other by 20 ms. Further apart than this in either direction, they are not one stretch of sound.
@@ -30,7 +30,8 @@ class Door:
 
     ``open_seconds`` is how long an accepted voice holds the latch; a clip that is ``max_age_seconds`` old when it has
     been judged never opens (nobody may still be there). ``guards`` may withhold an opening, ``keeper`` keeps clips if
-    asked, ``serves`` names bundle and configuration in each decision. Any exception leaves the relay off, passed on.
+    asked, ``visits`` keeps what visits cost, ``serves`` names bundle and configuration in each decision. Any exception
+    leaves the relay off, passed on.
     """
 
     microphone: Microphone
@@ -45,6 +46,7 @@ class Door:
     max_age_seconds: float = 2.0
     guards: Sequence[Guard] = ()
     keeper: Keeper = field(default_factory=KeepsNothing)
+    visits: VisitMemory = field(default_factory=RemembersNothing)
     serves: Mapping[str, object] = field(default_factory=dict)
     state: PolicyState = field(default_factory=PolicyState)
     relay_off_due_seconds: float = math.inf
@@ -85,22 +87,26 @@ class Door:
     def decide(self, clip: Clip) -> None:
         """Clip -> score -> decision -> guards -> relay. The only way in for a voice."""
         score, before = self.scorer.score(clip), self.state
-        self.state, decision = judge(self.policy, before, score, now_seconds=clip.ended_at_seconds)
+        now_seconds = clip.ended_at_seconds
+        self.state, decision = judge(self.policy, before, score, now_seconds=now_seconds)
         found = [guard.look(clip, decision) for guard in self.guards]
         against = next((each for each in found if each.objection is not None), Finding())
         if against.objection is not None:
             self.state, decision = withhold(self.policy, before, decision, outcome=against.objection,
-                                            reason=against.reason, now_seconds=clip.ended_at_seconds)  # fmt: skip
-        age_seconds = self.clock.monotonic_seconds() - clip.ended_at_seconds
-        if not age_seconds <= self.max_age_seconds:
-            self.state = forget(before)
-            self.tell("stale", age_seconds=round(age_seconds, 2))
-            return
+                                            reason=against.reason, now_seconds=now_seconds)  # fmt: skip
+        age_seconds = self.clock.monotonic_seconds() - now_seconds
+        if stale := not age_seconds <= self.max_age_seconds:
+            self.state = void(self.policy, before, now_seconds=now_seconds)
+        # Before anything else is done about it: whatever happens next, the visit is paid for.
+        stands = standing(self.policy, self.state, now_seconds=now_seconds)
+        self.visits.remember(self.state.tries, stands)
+        if stale:
+            return self.tell("stale", age_seconds=round(age_seconds, 2))
         if decision.opens:
             self.open_latch()
         told = {key: value for each in found for key, value in each.told.items()}
         told |= {"latency_seconds": round(age_seconds, 3), "kept_clip": self.keeper.keep(clip, decision), **self.serves}
-        self.tell("decision", **self.describe(clip, score, decision), **told)
+        self.tell("decision", **self.describe(clip, score, decision), **stands.facts, **told)
         if decision.opens:
             self.tell("relay_on", resident=decision.resident, open_seconds=self.open_seconds)
         if against.objection is not None:
@@ -129,17 +135,11 @@ class Door:
     def describe(self, clip: Clip, score: Score, decision: Decision) -> dict[str, object]:
         """A decision as data: enough to see later why the door opened or did not."""
         return {
-            "outcome": decision.outcome.value,
-            "resident": decision.resident,
-            "evidence": round(decision.evidence, 3),
-            "clips": decision.clips,
-            "reason": decision.reason,
+            **decision.facts,
             "scores": {each.resident: round(each.llr, 3) for each in score.residents},
             "cosines": {each.resident: round(each.cosine, 3) for each in score.residents},
-            "open_llr": round(self.policy.open_llr, 3),
+            "open_llr": round(self.policy.bar_llr(strict=decision.strict), 3),
             "refuse_llr": round(self.policy.refuse_llr, 3),
-            "refused_visits": self.state.refusals,
-            "locked_seconds": max(0.0, round(self.state.locked_until_seconds - clip.ended_at_seconds, 1)),
             "speech_seconds": round(clip.speech_seconds, 2),
             "filled": clip.filled,
             "level_dbfs": round(level_dbfs(clip.samples), 1),

@@ -103,7 +103,7 @@ def _command(arguments: argparse.Namespace) -> int:
 def read_sentences(path: Path) -> tuple[str, ...]:
     """One a line; empty lines are left out. Raises :class:`ConfigError` for a file without any, or that is no text."""
     try:
-        lines = [printable(line.strip()) for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [printable(line.strip()) for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError("cannot be read as text", where=str(path), received=error) from error
     found = tuple(line for line in lines if line)

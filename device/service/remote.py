@@ -3,9 +3,9 @@
 What proves a voice (fresh sound, a score, the guards) proves nothing here; whoever may ask is trusted instead, by the
 user at the other end of the socket and by what the gateway lets in. The rest holds as for a voice: the same relay
 port, the same ``open_seconds``, a cool-down between two openings, an event that says who. A door with a fault (no
-sound, a canary that fails) opens to nobody. A lock-out does not hold here: it answers voices that are tried at the
-door, and whoever locks the door by shouting at it must not keep the household from letting a resident in. The count of
-refusals stays as it is.
+sound, a canary that fails) opens to nobody. The wait between visits does not hold here: it answers voices that are
+tried at the door, and whoever uses them up must not keep the household from letting a resident in. What visits have
+cost stays as it is.
 """
 
 from __future__ import annotations

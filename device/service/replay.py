@@ -17,6 +17,7 @@ from device.replay.guard import ReplayDetector
 from device.replay.memory import ReplayMemory
 from device.replay.prints import PrintSpec
 from device.service.background import Background
+from device.service.boot import BootClock, BootTime, boot_time, elapsed_seconds
 from device.service.guard_settings import ReplayConfig
 from device.sound.pcm import Clip
 from device.verdict.guards import JUDGED, Finding
@@ -35,12 +36,17 @@ def make_memory(config: ReplayConfig) -> ReplayMemory:
     return ReplayMemory(keep_seconds=3600.0 * config.keep_hours, most_utterances=config.most_utterances)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ReplayFile:
-    """The memory in a file. What cannot be read or written is said and done without: the memory is then only in RAM."""
+    """The memory in a file. What cannot be read or written is said and done without: the memory is then only in RAM,
+    and ``problem`` says why (empty where nothing is wrong).
+
+    Prints age by the time this machine surely ran: no calendar that is set forgets them, nor a restart."""
 
     path: Path
     background: Background
+    boot: BootClock = boot_time
+    problem: str = ""
 
     def load(self, memory: ReplayMemory, clock: Clock) -> None:
         """Take up what an earlier process left."""
@@ -52,27 +58,33 @@ class ReplayFile:
             with np.load(self.path, allow_pickle=False) as arrays:
                 if not np.array_equal(arrays["form"], FORM):
                     raise StateError("the replay memory is of another version", where=str(self.path))
-                away_seconds = clock.wall_time().timestamp() - float(arrays["saved_at"])
+                saved = BootTime(str(arrays["boot"]), float(arrays["boot_seconds"]))
+                away_seconds = elapsed_seconds(saved, self.boot())
                 memory.take_arrays(
                     {name: arrays[name] for name in arrays.files},
                     now_seconds=clock.monotonic_seconds(),
                     away_seconds=away_seconds,
                 )
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            self.problem = str(error)
             _LOG.error("the replay memory in %s cannot be used and begins anew: %s", self.path, error)
 
     def save(self, memory: ReplayMemory, clock: Clock) -> None:
         """Write it, soon and in the background."""
         arrays = memory.to_arrays(now_seconds=clock.monotonic_seconds())
-        saved_at = np.float64(clock.wall_time().timestamp())
+        now = self.boot()
 
         def write() -> None:
             content = io.BytesIO()
-            np.savez_compressed(content, allow_pickle=False, form=FORM, saved_at=saved_at, **arrays)
+            np.savez_compressed(content, allow_pickle=False, form=FORM, boot=np.str_(now.boot),
+                                boot_seconds=np.float64(now.seconds), **arrays)  # fmt: skip
             fresh = self.path.with_name(f".{self.path.name}.new")
-            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            with open(descriptor, "wb") as file:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+            with open(os.open(fresh, flags, 0o600), "wb") as file:
                 file.write(content.getvalue())
+                file.flush()
+                # Without it a power cut may leave an empty file: everything heard forgotten.
+                os.fsync(file.fileno())
             os.replace(fresh, self.path)
 
         self.background.submit(write)

@@ -24,6 +24,7 @@ from device.settings import within
 from device.sound.wavfile import CONVERT
 from device.terminal.bars import printable
 from device.terminal.screen import Screen, is_terminal
+from device.verdict.tries import UNLIMITED
 
 # What shells give for Ctrl-C.
 INTERRUPTED = 130
@@ -46,6 +47,8 @@ def _command(arguments: argparse.Namespace) -> int:
         model = replace(model, bundle=str(arguments.bundle))
     verified = verify(Path(model.bundle), runtime=model.runtime, trust=trust_of(model))
     policy = policy_for(verified.bundle, config.policy if config is not None else PolicyConfig())
+    # Nobody tries anything on a recording: a wait would only hide who was there.
+    policy = replace(policy, limits=UNLIMITED)
     gap_seconds = policy.evidence_seconds if arguments.gap is None else arguments.gap
     spec = ScanSpec(scorer=verified.scorer, policy=policy, gap_seconds=gap_seconds)
     made_with = {"bundle": verified.bundle.name, "bundle_digest": verified.digest, "policy": asdict(policy),

@@ -1,7 +1,7 @@
 """What the running daemon says of itself, in one small file: for people, and for a deployment that waits for it.
 
-The file is written at start, after each reload and at the end, never while sound is heard. It holds no names of
-people: a refusal is told in short, the journal has it in full.
+The file is written at start, after each reload, at the end and, by another thread than the door's, after a visit. It
+holds no names of people: a refusal is told in short, the journal has it in full.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import logging
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from device.errors import ConfigError, VoicelatchError
 from device.settings import one_of, settings_from, within
@@ -35,9 +37,10 @@ class LastReload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """The daemon's state. ``digest`` is the SHA-256 (hex) of the SHA256SUMS file of the bundle in service, so two
-    doors with one digest hold the same bundle; it and ``bundle`` are empty until one was loaded at ``loaded_at``
-    (ISO time)."""
+    """The daemon's state. ``waits_until`` and ``strict_until`` (ISO times, empty for none) are how the door stood after
+    the last visit: when it judges again, and until when it takes more evidence than usual. ``digest`` is the SHA-256
+    (hex) of the SHA256SUMS file of the bundle in service, so two doors with one digest hold the same bundle; it and
+    ``bundle`` are empty until one was loaded at ``loaded_at`` (ISO time)."""
 
     state: str
     pid: int
@@ -46,6 +49,8 @@ class Status:
     digest: str = ""
     loaded_at: str = ""
     last_reload: LastReload = field(default_factory=LastReload)
+    waits_until: str = ""
+    strict_until: str = ""
 
     def __post_init__(self) -> None:
         one_of("state", self.state, ("starting", "listening", "stopped"))
@@ -60,19 +65,22 @@ class StatusFile:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
+        # Visits are told by a thread of their own.
+        self._writing = threading.Lock()
         self.status = Status(state="starting", pid=os.getpid())
 
     def starting(self) -> None:
-        self._write(replace(self.status, state="starting"))
+        self._change(state="starting")
 
     def loaded(self, *, bundle: str, sequence: int, digest: str, at: datetime) -> None:
         """Remember the bundle that serves from now on; written with the next change of state."""
-        self.status = replace(
-            self.status, bundle=bundle, sequence=sequence, digest=digest, loaded_at=at.isoformat(timespec="seconds")
-        )
+        with self._writing:
+            self.status = replace(
+                self.status, bundle=bundle, sequence=sequence, digest=digest, loaded_at=at.isoformat(timespec="seconds")
+            )
 
     def listening(self) -> None:
-        self._write(replace(self.status, state="listening"))
+        self._change(state="listening")
 
     def reloaded(self, *, at: datetime, refused: str = "") -> None:
         """A reload was accepted, or ``refused`` for a reason."""
@@ -82,10 +90,19 @@ class StatusFile:
             at=at.isoformat(timespec="seconds"),
             count=self.status.last_reload.count + 1,
         )
-        self._write(replace(self.status, last_reload=told))
+        self._change(last_reload=told)
+
+    def visits(self, *, waits_until: str, strict_until: str) -> None:
+        """How the door stands to whoever comes next. Not from the door's own thread, since a file is written."""
+        if (waits_until, strict_until) != (self.status.waits_until, self.status.strict_until):
+            self._change(waits_until=waits_until, strict_until=strict_until)
 
     def stopped(self) -> None:
-        self._write(replace(self.status, state="stopped"))
+        self._change(state="stopped")
+
+    def _change(self, **fields: Any) -> None:
+        with self._writing:
+            self._write(replace(self.status, **fields))
 
     def _write(self, status: Status) -> None:
         self.status = status
@@ -128,7 +145,8 @@ class Sighting:
         told = asdict(self.status) if self.status is not None else {}
         return {"listening": self.listening, "alive": self.alive, "problem": self.problem, **told}
 
-    def as_text(self) -> str:
+    def as_text(self, *, now: datetime | None = None) -> str:
+        """In words; what is still to come is told as of ``now``."""
         if self.status is None:
             return self.problem
         last = self.status.last_reload
@@ -141,7 +159,21 @@ class Sighting:
         if last.count:
             verdict = "accepted" if last.ok else f"refused: {last.reason}"
             lines.append(f"{last.count} reloads, the last at {last.at} {verdict}")
+        if _is_to_come(self.status.waits_until, now):
+            lines.append(f"too many visits in a short time: the next is judged from {self.status.waits_until} on")
+        if _is_to_come(self.status.strict_until, now):
+            lines.append(
+                f"after failed visits it takes more evidence than usual until {self.status.strict_until}: "
+                "residents say a sentence more"
+            )
         return "\n".join([*lines, *([self.problem] if self.problem else [])])
+
+
+def _is_to_come(moment: str, now: datetime | None) -> bool:
+    try:
+        return bool(moment) and now is not None and datetime.fromisoformat(moment) > now
+    except (TypeError, ValueError):
+        return False
 
 
 def runtime_folder(asked: Path | None, environment: Mapping[str, str] = os.environ) -> Path | None:

@@ -58,7 +58,8 @@ def _serve(arguments: argparse.Namespace) -> int:
     from device.hardware.supervisor import SystemdSupervisor
     from device.web.outlet import WebOutlet
 
-    config, clock, supervisor = read_config(arguments.config), SystemClock(), SystemdSupervisor.from_environment()
+    config = read_config(arguments.config, needs=("web",))
+    clock, supervisor = SystemClock(), SystemdSupervisor.from_environment()
     if not config.web.enabled:
         raise ConfigError("the page is switched off", where="web.enabled", received=False, allowed="true",
                           next_step=f"set it in {arguments.config}")  # fmt: skip
@@ -85,7 +86,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 def _password(arguments: argparse.Namespace) -> int:
     path = config_path(arguments)
-    config: Config | None = read_config(path) if path is not None else None
+    config: Config | None = read_config(path, needs=("web",)) if path is not None else None
     where = password_path(config.web if config is not None else WebConfig(), _state(arguments))
     if arguments.stdin:
         asked = sys.stdin.readline().rstrip("\n")

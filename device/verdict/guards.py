@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from device.sound.pcm import Clip
+from device.verdict.policy import Standing
+from device.verdict.tries import Tries
 from device.verdict.values import Decision, Outcome
 
 
@@ -43,3 +45,16 @@ class KeepsNothing:
 
     def keep(self, _clip: Clip, _decision: Decision) -> str:
         return ""
+
+
+class VisitMemory(Protocol):
+    """Keeps what visits have cost where a restart does not forget it. Returns at once and never raises."""
+
+    def remember(self, tries: Tries, standing: Standing) -> None: ...
+
+
+class RemembersNothing:
+    """:class:`VisitMemory` of a door whose count of visits ends with its process."""
+
+    def remember(self, _tries: Tries, _standing: Standing) -> None:
+        return

@@ -51,7 +51,8 @@ class Decision:
     """What the policy decided after a clip, and why, in words.
 
     ``evidence`` is the best resident's accumulated log-likelihood ratio, ``clips`` how many clips it rests on.
-    ``resident`` is that resident's name; only for ``Outcome.OPEN`` has the voice been accepted as theirs.
+    ``resident`` is that resident's name; only for ``Outcome.OPEN`` has the voice been accepted as theirs. ``strict``:
+    the threshold was raised after failed visits.
     """
 
     outcome: Outcome
@@ -59,6 +60,19 @@ class Decision:
     evidence: float
     clips: int
     reason: str
+    strict: bool = False
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """For its event, ready for JSON where the evidence is a number."""
+        return {
+            "outcome": self.outcome.value,
+            "resident": self.resident,
+            "evidence": round(self.evidence, 3),
+            "clips": self.clips,
+            "reason": self.reason,
+            "strict": self.strict,
+        }
 
     @property
     def opens(self) -> bool:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 
 from device.errors import ConfigError
-from device.settings import within
+from device.settings import is_loopback, within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +42,3 @@ class WebConfig:
     @property
     def tls(self) -> bool:
         return bool(self.tls_cert)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether ``host``, an address or a name, is this machine and nothing else."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -12,7 +12,8 @@ Told = Mapping[str, Any]
 Tone = Literal["opened", "refused", "trouble", "plain"]
 
 VISITS = ("decision", "too_short", "remote_open", "remote_refused")
-TROUBLE = ("gap", "stale", "fault", "canary_failed", "reload_refused", "chain_cut")
+TROUBLE = ("gap", "stale", "fault", "canary_failed", "reload_refused", "chain_cut", "config_problem", "visits_unknown",
+           "replay_memory_lost")  # fmt: skip
 # What somebody who looks on wants to see go by.
 _SHOWN = (*VISITS, *TROUBLE, "started", "stopped", "reloaded")
 _SAID: dict[str, tuple[Tone, str]] = {
@@ -30,9 +31,15 @@ _SAID: dict[str, tuple[Tone, str]] = {
     "fault": ("trouble", "The door stopped by a fault."),
     "reloaded": ("plain", "Configuration and bundle were read again."),
     "reload_refused": ("trouble", "A new configuration or bundle was refused; the old one stays in service."),
+    "config_problem": (
+        "trouble",
+        "A part beside the door is wrongly configured: [{table}]. The door goes on without it.",
+    ),
     "canary_failed": ("trouble", "The hourly check of the door's own judgement failed."),
     "canary_passed": ("plain", "The hourly check passed."),
     "request_refused": ("trouble", "A program of this machine asked the door for what it may not have: {asked}."),
+    "visits_unknown": ("trouble", "How many visits failed before is not known: the door begins as after many."),
+    "replay_memory_lost": ("trouble", "What was heard before the start is not known: a recording of it may pass."),
     "chain_cut": ("trouble", "The event log was altered or cut."),
 }
 _SHORT: dict[str, str] = {"open": "opened", "refuse": "stayed shut", "say_more": "undecided"}
@@ -79,9 +86,18 @@ def outcome_in_words(outcome: str) -> str:
 def _headline(kind: str, told: Told) -> tuple[Tone, str]:
     if kind != "decision":
         tone, said = _SAID.get(kind, ("plain", f"{kind.replace('_', ' ').capitalize()}."))
-        by, asked = str(told.get("by", "somebody")), str(told.get("asked", "something"))
-        return tone, said.replace("{by}", by).replace("{asked}", asked)
+        words = {"{by}": told.get("by", "somebody"), "{asked}": told.get("asked", "something"),
+                 "{table}": told.get("table")}  # fmt: skip
+        for place, word in words.items():
+            said = said.replace(place, str(word))
+        return tone, said
     outcome = str(told.get("outcome"))
     said = HEADLINES.get(outcome, f"{outcome.replace('_', ' ').capitalize()}.")
     tones: dict[str, Tone] = {"open": "opened", "say_more": "plain", "cooling_down": "plain", "held": "plain"}
-    return tones.get(outcome, "refused"), said.replace("{resident}", str(told.get("resident", "somebody")))
+    facts = {
+        "resident": str(told.get("resident", "somebody")),
+        "locked_seconds": str(told.get("locked_seconds", "some")),
+    }
+    for name, fact in facts.items():
+        said = said.replace(f"{{{name}}}", fact)
+    return tones.get(outcome, "refused"), said

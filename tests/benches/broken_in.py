@@ -144,7 +144,7 @@ def main(daemon: int, guardian: int) -> None:
         "voice prints": lambda: list_folder("/opt/voicelatch/models"),
         "status file": lambda: write_again("/run/voicelatch/status.json"),
         "live socket replaced": replace_socket,
-        "live: open": lambda: ask_live({"open": {"by": "somebody who broke in"}}),
+        "live: open": lambda: ask_live({"open": {"by": "somebody who broke in", "asked_at_seconds": time.monotonic()}}),
         "live: listen without holding": lambda: ask_live({"subscribe": ["audio"]}),
         "live: hold": lambda: ask_live({"subscribe": ["audio"], "hold": True}),
         "live: a recording without holding": lambda: ask_live(

@@ -6,6 +6,7 @@ import pytest
 from device.errors import MicrophoneError, RelayError
 from device.sound.pcm import Gap, Samples
 from device.verdict.policy import PolicySpec
+from device.verdict.tries import TryLimits
 from tests.doubles import Bench, ScriptedScorer, gap, loud, quiet
 
 
@@ -66,7 +67,7 @@ def test_two_people_in_a_row_are_judged_apart() -> None:
 def test_nothing_is_judged_while_cooling_down_or_locked_out() -> None:
     bench = Bench([loud(6.2), quiet(5)], [9.0, 9.0]).hear()
     assert bench.outcomes == ["open", "cooling_down"]
-    policy = PolicySpec(open_llr=5.0, refuse_llr=-2.0, refusals_before_lock_out=1)
+    policy = PolicySpec(open_llr=5.0, refuse_llr=-2.0, limits=TryLimits(visits_at_once=1))
     locked = Bench([loud(3.2), quiet(3), loud(3.2), quiet(3)], [-5.0, 9.0], policy=policy).hear()
     assert locked.outcomes == ["refuse", "locked_out"]
     assert locked.relay.history == []

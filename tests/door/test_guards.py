@@ -64,11 +64,14 @@ def test_what_is_said_after_an_opening_is_remembered_although_it_is_not_judged()
     assert bench.events.of("replay")[0].at_seconds > 20.0
 
 
-def test_replays_lock_the_door_like_refused_visits() -> None:
-    segments = [spoken(1), *[quiet(15), spoken(1)] * 6, quiet(15)]
-    bench = guarded(Bench(segments, [9.0] * 7)).hear()
-    assert bench.outcomes == ["open", *["replay"] * 5, "locked_out"]
-    assert bench.events.of("decision")[5].details["locked_seconds"] == pytest.approx(30.0)
+def test_replays_cost_visits_like_refusals_and_are_failures() -> None:
+    segments = [spoken(1), *[quiet(6), spoken(1)] * 7, quiet(15)]
+    bench = guarded(Bench(segments, [9.0] * 8)).hear()
+    assert bench.outcomes == ["open", *["replay"] * 6, "locked_out"]
+    last = bench.events.of("decision")[-1].details
+    assert 0.0 < float(str(last["locked_seconds"])) <= 45.0
+    assert (last["failed_visits"], last["strict"]) == (6.0, True)
+    assert float(str(last["strict_seconds"])) > 1000.0
 
 
 def test_a_replayed_clip_spoils_the_evidence_of_its_visit() -> None:
@@ -84,7 +87,7 @@ def test_a_decision_says_what_the_guards_found_and_what_serves() -> None:
     (event,) = bench.hear().events.of("decision")
     assert event.details["replay_likeness"] == 0.0
     assert (event.details["bundle"], event.details["bundle_digest"]) == ("home", "ab")
-    assert event.details["refused_visits"] == 0
+    assert event.details["failed_visits"] == 0
 
 
 def with_button(bench: Bench) -> SimulatedButton:

@@ -120,7 +120,7 @@ SETTINGS: dict[str, Any] = tomllib.loads((ROOT / "systemd/voicelatch.toml").read
 @given(st.sampled_from(places(SETTINGS)), ANYTHING)
 @example(("relay", "open_seconds"), 10**400)
 @example(("relay", "pin"), 2 << 20_000)
-@example(("policy", "lock_out_seconds"), math.nan)
+@example(("policy", "wait_seconds"), math.nan)
 @example(("model", "bundle"), "models\0")
 @example(("relay",), [[2 << 20_000]])
 @example(("relay",), {"\ud800": 1})

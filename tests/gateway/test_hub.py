@@ -141,7 +141,7 @@ def test_past_events_are_told_where_they_are_asked_for_and_marked(
 
 
 def test_without_a_door_nobody_is_let_in(tmp_path: Path) -> None:
-    assert "no daemon answers" in DoorLine(tmp_path / "absent.sock").open("mqtt")
+    assert "no daemon answers" in DoorLine(tmp_path / "absent.sock").open("mqtt", asked_at_seconds=0.0)
 
 
 def test_a_gateway_with_nothing_to_do_says_so() -> None:

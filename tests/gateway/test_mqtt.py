@@ -14,11 +14,13 @@ import pytest
 
 from device.errors import ConfigError, RuntimeMissingError
 from device.gateway import mqtt as mqtt_module
+from device.gateway.freshness import EchoProbe
 from device.gateway.hub import DoorLine
-from device.gateway.mqtt import MqttOutlet, read_password
+from device.gateway.mqtt import MqttOutlet, read_password, require_safe_opening
 from device.gateway.settings import MqttConfig
 from device.simulated.clock import ManualClock
 from tests.benches import mqtt_broker
+from tests.benches.held_link import held_link
 from tests.benches.mqtt_broker import Broker, Listener, broker
 
 needs_mosquitto = pytest.mark.skipif(mqtt_broker.why_not() is not None, reason=mqtt_broker.why_not() or "")
@@ -34,7 +36,7 @@ class Line(DoorLine):
     def __init__(self) -> None:
         self.asked: queue.Queue[str] = queue.Queue()
 
-    def open(self, by: str) -> str:
+    def open(self, by: str, *, asked_at_seconds: float) -> str:
         self.asked.put(by)
         return ""
 
@@ -49,9 +51,10 @@ def house(tmp_path: Path) -> Iterator[Broker]:
 def outlets() -> Iterator[Callable[..., MqttOutlet]]:
     made: list[MqttOutlet] = []
 
-    def make(port: int, *, line: DoorLine | None = None, **config: Any) -> MqttOutlet:
+    def make(port: int, *, line: DoorLine | None = None, clock: ManualClock | None = None, **config: Any) -> MqttOutlet:
         asked = MqttConfig(enabled=True, host=config.pop("host", "127.0.0.1"), port=port, **config)
-        made.append(MqttOutlet(asked, line=line, clock=ManualClock(), version="test"))
+        # The way through the broker is tried when the test says so.
+        made.append(MqttOutlet(asked, line=line, clock=clock or ManualClock(), version="test", probe_seconds=3600.0))
         return made[-1]
 
     yield make
@@ -204,11 +207,13 @@ def test_an_opening_is_asked_for_only_by_a_fresh_open(house: Broker, outlets: Ca
     home = Listener(house.port)
     home.say("voicelatch/latch/set", "OPEN", retain=True)
     line = Line()
-    outlets(house.port, line=line)
+    outlet = outlets(house.port, line=line)
     told = json.loads(home.until("homeassistant/device/voicelatch/config"))
     lock = told["components"]["lock"]
     assert (lock["command_topic"], lock["payload_open"], lock["retain"]) == ("voicelatch/latch/set", "OPEN", False)
     home.until("voicelatch/gateway", "online")
+    outlet.probe()
+    home.until("voicelatch/gateway/probe")
     for command in ("LOCK", "UNLOCK", "open", "", "x" * 10_000):
         home.say("voicelatch/latch/set", command)
     assert line.asked.empty()
@@ -216,6 +221,110 @@ def test_an_opening_is_asked_for_only_by_a_fresh_open(house: Broker, outlets: Ca
     assert line.asked.get(timeout=30.0) == "mqtt"
     assert line.asked.empty(), "one command, one opening; the one kept at the broker none"
     home.close()
+
+
+@needs_mosquitto
+@pytest.mark.parametrize("late_seconds", [6.0, 40.0, 120.0])
+def test_an_opening_that_waited_behind_a_stall_is_not_carried_out(
+    house: Broker, outlets: Callable[..., MqttOutlet], late_seconds: float
+) -> None:
+    home, line, clock = Listener(house.port), Line(), ManualClock()
+    with held_link(house.port) as link:
+        outlet = outlets(link.port, line=line, clock=clock)
+        home.until("voicelatch/gateway", "online")
+        outlet.probe()
+        home.until("voicelatch/gateway/probe")
+        home.say("voicelatch/latch/set", "OPEN")
+        assert line.asked.get(timeout=30.0) == "mqtt", "a fresh one is"
+        link.hold()
+        home.say("voicelatch/latch/set", "OPEN")
+        link.wait_until_held(b"OPEN")
+        clock.advance(late_seconds)
+        link.release()
+        # What is asked for after the stall counts again, once the way through the broker was tried again.
+        outlet.probe()
+        home.until("voicelatch/gateway/probe")
+        home.say("voicelatch/latch/set", "OPEN")
+        assert line.asked.get(timeout=30.0) == "mqtt"
+        assert line.asked.empty(), "the late one opened the door"
+    home.close()
+
+
+@needs_mosquitto
+def test_nothing_opens_through_a_connection_that_was_not_tried_yet(
+    house: Broker, outlets: Callable[..., MqttOutlet], caplog: pytest.LogCaptureFixture
+) -> None:
+    home, line = Listener(house.port), Line()
+    outlet = outlets(house.port, line=line)
+    home.until("voicelatch/gateway", "online")
+    home.say("voicelatch/latch/set", "OPEN")
+    # A number that this gateway did not send is no proof.
+    home.say("voicelatch/gateway/probe", "0123456789abcdef")
+    home.say("voicelatch/latch/set", "OPEN")
+    outlet.probe()
+    home.until("voicelatch/gateway/probe", None)
+    home.until("voicelatch/gateway/probe", None)
+    home.say("voicelatch/latch/set", "OPEN")
+    assert line.asked.get(timeout=30.0) == "mqtt"
+    assert line.asked.empty()
+    assert "the connection is new" in caplog.text
+    home.close()
+
+
+def test_a_number_that_comes_back_late_or_twice_makes_nothing_fresher() -> None:
+    probe = EchoProbe()
+    first, second = (probe.next_payload(now_seconds=at_seconds) for at_seconds in (10.0, 20.0))
+    assert probe.oldest_seconds() is None
+    probe.echo(second)
+    assert probe.oldest_seconds() == 20.0
+    probe.echo(first)
+    probe.echo(second)
+    assert probe.oldest_seconds() == 20.0
+    probe.forget()
+    probe.echo(second)
+    assert probe.oldest_seconds() is None
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{}, {"tls": True}, {"user": "door", "password_file": "/x"}, {"host": "10.1.2.3"}],
+    ids=["bare", "tls alone", "user alone", "an address"],
+)
+def test_a_door_that_anybody_on_the_network_could_open_is_refused(config: dict[str, Any]) -> None:
+    asked = MqttConfig(enabled=True, **{"host": "hub", **config})
+    with pytest.raises(ConfigError, match=r"remote\.open"):
+        MqttOutlet(asked, line=Line(), clock=ManualClock(), version="test")
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
+def test_a_broker_on_this_machine_or_with_tls_and_a_user_may_open(host: str) -> None:
+    require_safe_opening(MqttConfig(host=host))
+    require_safe_opening(MqttConfig(host="hub", tls=True, user="door", password_file="/x"))
+
+
+@needs_mosquitto
+def test_why_a_broker_cannot_be_reached_is_said_once_for_each_reason(
+    tmp_path: Path, outlets: Callable[..., MqttOutlet], caplog: pytest.LogCaptureFixture
+) -> None:
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=elsewhere",
+                    "-addext", "subjectAltName=DNS:elsewhere", "-keyout", tmp_path / "key.pem",
+                    "-out", tmp_path / "ca.pem"], check=True, capture_output=True)  # fmt: skip
+    lines = ("allow_anonymous true", f"certfile {tmp_path / 'ca.pem'}", f"keyfile {tmp_path / 'key.pem'}")
+    with broker(tmp_path, *lines) as house:
+        outlets(house.port, host="localhost", tls=True, ca_file=str(tmp_path / "ca.pem"))
+        outlets(house.port, host="localhost", tls=True)
+        outlets(mqtt_broker.free_port(), host="127.0.0.1")
+        outlets(1883, host="no-such-machine.invalid")
+        end = time.monotonic() + 30.0
+        wanted = (
+            "Hostname mismatch",
+            "self-signed certificate",
+            "nothing listens at that port",
+            "no machine of that name",
+        )
+        while not all(word in caplog.text for word in wanted):
+            assert time.monotonic() < end, caplog.text
+            time.sleep(0.02)
 
 
 @needs_mosquitto

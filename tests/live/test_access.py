@@ -19,7 +19,7 @@ WEB, GATEWAY, DAEMON = 901, 902, 900
 SUBSCRIPTIONS: list[dict[str, Any]] = [{"subscribe": [topic]} for topic in ("level", "event", "status", "audio")]
 HOLDING: dict[str, Any] = {"subscribe": ["audio"], "hold": True}
 ASKING: list[dict[str, Any]] = [{"ask": name, "with": {}} for name in sorted(QUESTIONS)]
-OPENING: dict[str, Any] = {"open": {"by": "somebody"}}
+OPENING: dict[str, Any] = {"open": {"by": "somebody", "asked_at_seconds": 0.0}}
 EVERYTHING = [*SUBSCRIPTIONS, HOLDING, *ASKING, OPENING]
 
 

@@ -78,9 +78,9 @@ def test_the_door_s_answer_to_an_opening_is_given_back(served: World) -> None:
         for reason in ("", "remote openings are not allowed"):
             thread = threading.Thread(target=door, args=(reason,))
             thread.start()
-            assert reader.open("web: Anna") == reason
+            assert reader.open("web: Anna", asked_at_seconds=0.0) == reason
             thread.join()
-        assert "unusable name" in reader.open("")
+        assert "unusable name" in reader.open("", asked_at_seconds=0.0)
 
 
 @pytest.mark.parametrize("line", [b"[]\n", b"{}\n", b'{"kind": 1}\n', b"nonsense\n", b"\xff\n", b"x" * 200_000])

@@ -16,7 +16,9 @@ def test_what_may_be_asked_is_understood() -> None:
     )
     assert parse_request(b'{"subscribe": [], "recent": 100}') == Subscription(topics=frozenset(), recent=100)
     assert parse_request(b'{"subscribe": []}') == Subscription(topics=frozenset())
-    assert parse_request(b'{"open": {"by": "web: Anna"}}') == OpenRequest(by="web: Anna")
+    assert parse_request(b'{"open": {"by": "web: Anna", "asked_at_seconds": 12}}') == OpenRequest(
+        by="web: Anna", asked_at_seconds=12.0
+    )
 
 
 @pytest.mark.parametrize(
@@ -26,10 +28,14 @@ def test_what_may_be_asked_is_understood() -> None:
         b'{"subscribe": [["audio"]]}', b'{"subscribe": [{}]}', b'{"subscribe": [], "hold": 1}',
         b'{"subscribe": [], "held": true}', b'{"subscribe": [], "recent": 101}', b'{"subscribe": [], "recent": -1}',
         b'{"subscribe": [], "recent": true}', b'{"subscribe": [], "recent": 1.5}',
-        b'{"open": true}', b'{"open": {}}', b'{"open": {"by": ""}}',
-        b'{"open": {"by": "a\\nb"}}', b'{"open": {"by": "\\ud800"}}', b'{"open": {"by": "a", "seconds": 3600}}',
-        b'{"open": {"by": "a"}, "subscribe": []}', b"[" * 1000, b"1" * 1000, b"\xff\xfe",
-        b'{"open": {"by": "' + b"a" * 65 + b'"}}', b'{"subscribe": ["audio"' + b" " * MAX_LINE_BYTES + b"]}",
+        b'{"open": true}', b'{"open": {}}', b'{"open": {"by": "", "asked_at_seconds": 1}}', b'{"open": {"by": "a"}}',
+        b'{"open": {"by": "a", "asked_at_seconds": "1"}}', b'{"open": {"by": "a", "asked_at_seconds": true}}',
+        b'{"open": {"by": "a", "asked_at_seconds": NaN}}',
+        b'{"open": {"by": "a\\nb", "asked_at_seconds": 1}}', b'{"open": {"by": "\\ud800", "asked_at_seconds": 1}}',
+        b'{"open": {"by": "a", "asked_at_seconds": 1, "seconds": 3600}}',
+        b'{"open": {"by": "a", "asked_at_seconds": 1}, "subscribe": []}', b"[" * 1000, b"1" * 1000, b"\xff\xfe",
+        b'{"open": {"by": "' + b"a" * 65 + b'", "asked_at_seconds": 1}}',
+        b'{"subscribe": ["audio"' + b" " * MAX_LINE_BYTES + b"]}",
     ],
     ids=lambda line: line[:40],
 )  # fmt: skip

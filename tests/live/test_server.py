@@ -223,7 +223,7 @@ def test_a_defect_of_the_waker_is_counted_and_not_raised() -> None:
 
 
 def test_an_opening_is_laid_before_the_door_and_answered(world: World) -> None:
-    reader = world.join({"open": {"by": "web: Anna"}})
+    reader = world.join({"open": {"by": "web: Anna", "asked_at_seconds": 0.0}})
     opening = world.feed.take_opening(world.clock)
     assert opening is not None
     assert (opening.by, opening.uid) == ("web: Anna", os.geteuid())
@@ -233,7 +233,7 @@ def test_an_opening_is_laid_before_the_door_and_answered(world: World) -> None:
 
 
 def test_an_opening_that_the_door_does_not_take_is_withdrawn(world: World) -> None:
-    reader = world.join({"open": {"by": "web"}})
+    reader = world.join({"open": {"by": "web", "asked_at_seconds": 0.0}})
     world.clock.advance(2.1)
     world.step()
     assert world.feed.take_opening(world.clock) is None
@@ -241,20 +241,33 @@ def test_an_opening_that_the_door_does_not_take_is_withdrawn(world: World) -> No
 
 
 def test_the_door_never_takes_an_opening_that_is_too_old(world: World) -> None:
-    world.join({"open": {"by": "web"}})
+    world.join({"open": {"by": "web", "asked_at_seconds": 0.0}})
     world.clock.advance(2.1)
     assert world.feed.take_opening(world.clock) is None
 
 
 def test_whoever_hangs_up_is_not_let_in_any_more(world: World) -> None:
-    reader = world.join({"open": {"by": "web"}})
+    reader = world.join({"open": {"by": "web", "asked_at_seconds": 0.0}})
     reader.socket.close()
     world.step()
     assert world.feed.take_opening(world.clock) is None
 
 
+@pytest.mark.parametrize("age_seconds", [2.1, 40.0, 120.0, -0.5])
+def test_an_opening_is_as_old_as_its_asking_though_it_arrives_only_now(world: World, age_seconds: float) -> None:
+    world.clock.advance(1000.0)
+    reader = world.join({"open": {"by": "mqtt", "asked_at_seconds": 1000.0 - age_seconds}})
+    assert world.feed.take_opening(world.clock) is None
+    answer = reader.take()[-1]
+    assert answer["opened"] is False
+    assert "asked for" in str(answer["reason"])
+
+
 def test_two_openings_at_once_are_one(world: World) -> None:
-    first, second = world.join({"open": {"by": "a"}}), world.join({"open": {"by": "b"}})
+    first, second = (
+        world.join({"open": {"by": "a", "asked_at_seconds": 0.0}}),
+        world.join({"open": {"by": "b", "asked_at_seconds": 0.0}}),
+    )
     assert second.take()[1]["opened"] is False
     opening = world.feed.take_opening(world.clock)
     assert opening is not None
@@ -263,7 +276,7 @@ def test_two_openings_at_once_are_one(world: World) -> None:
 
 
 def test_an_answer_that_was_lost_is_not_waited_for_for_ever(world: World) -> None:
-    world.join({"open": {"by": "a"}})
+    world.join({"open": {"by": "a", "asked_at_seconds": 0.0}})
     assert world.feed.take_opening(world.clock) is not None
     world.clock.advance(10.0)
     world.step()

@@ -70,7 +70,7 @@ def test_a_defect_is_logged_with_its_traceback_and_leaves_with_70(
     def fail(_path: Path) -> None:
         raise ZeroDivisionError("a defect of ours")
 
-    monkeypatch.setattr(cli, "read_config", fail)
+    monkeypatch.setattr(cli, "load_config", fail)
     assert cli.main(["run", "--config", str(config), "--simulate"]) == 70
     assert "ZeroDivisionError" in caplog.text
 

@@ -38,12 +38,12 @@ def test_every_key_stands_in_the_shipped_example() -> None:
 
 
 def test_all_problems_are_in_one_report_with_suggestions(tmp_path: Path) -> None:
-    text = '[relay]\npinn = 17\nopen_seconds = 99\nactive_high = "yes"\n[modle]\n[policy]\nlock_out_growth = 0.5\n'
+    text = '[relay]\npinn = 17\nopen_seconds = 99\nactive_high = "yes"\n[modle]\n[policy]\nwait_seconds = 0.5\n'
     with pytest.raises(ConfigError) as caught:
         read_config(write(tmp_path, text))
     message = str(caught.value)
     for part in ("did you mean 'pin'", "active_high: expected bool", "did you mean 'model'", "relay.pin: missing",
-                 "model: missing", "policy.lock_out_growth"):  # fmt: skip
+                 "model: missing", "policy.wait_seconds"):  # fmt: skip
         assert part in message
     assert caught.value.exit_code == 78
 

@@ -90,13 +90,13 @@ def test_explain_says_kind_limits_default_and_text(capsys: pytest.CaptureFixture
     (told,) = json.loads(run(capsys, "explain", "relay.open_seconds", "--json")[1])
     assert (told["key"], told["default"]) == ("relay.open_seconds", "3.0")
     whole = run(capsys, "explain", "policy")[1]
-    assert whole.count("refused visits in a row") == 1, "a shared text is told once"
-    assert "lock_out_growth" in run(capsys, "explain")[1]
+    assert whole.count("What visits cost") == 1, "a shared text is told once"
+    assert "minutes_a_failure" in run(capsys, "explain")[1]
 
 
 @pytest.mark.parametrize(
     ("asked", "near"),
-    [("relay.pinn", "relay.pin"), ("lock_out_second", "policy.lock_out_seconds"), ("pin", "relay.pin or button.pin"),
+    [("relay.pinn", "relay.pin"), ("wait_second", "policy.wait_seconds"), ("pin", "relay.pin or button.pin"),
      ("polcy", "policy"), ("zzzzzz", "lists them all")],
 )  # fmt: skip
 def test_an_unknown_key_suggests_the_nearest(asked: str, near: str, capsys: pytest.CaptureFixture[str]) -> None:

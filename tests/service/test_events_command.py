@@ -135,7 +135,8 @@ def test_why_explains_an_opening_from_its_relay_too(evening: Path, capsys: pytes
     code, said = run(capsys, "why", relay, "--config", evening)
     assert code == 0
     for part in ("The door was opened for Anna.", "+9.000", "it takes +5.000 to open (margin +4.000)", "Bruno",
-                 "home #3", DIGEST, "cd" * 32, "0 refused visits", "replay: not guarded against"):  # fmt: skip
+                 "home #3", DIGEST, "cd" * 32, "still count: 0; the next visit is judged at once",
+                 "replay: not guarded against"):  # fmt: skip
         assert part in said, part
     assert json.loads(run(capsys, "why", relay, "--config", evening, "--json")[1])["kind"] == "decision"
 
@@ -147,7 +148,7 @@ def test_why_explains_a_refusal_and_says_which_numbers_there_are(
     refused = next(each["n"] for each in listed if each.get("outcome") == "refuse")
     said = run(capsys, "why", refused, "--config", evening)[1]
     assert "stayed shut" in said
-    assert "1 refused visits in a row" in said
+    assert "failed visits that still count: 1" in said
     code, said = run(capsys, "why", 999, "--config", evening)
     assert (code, f"1 to {len(listed)}" in said) == (66, True)
 
@@ -207,8 +208,17 @@ def test_an_event_of_another_version_is_explained_as_far_as_it_goes() -> None:
 def test_guards_lock_out_and_hours_are_told() -> None:
     said = explain({"n": 1, "kind": "decision", "outcome": "replay", "replay_likeness": 30.0, "replay_compared": 4,
                     "replay_threshold": 17.0, "button_seconds_ago": None, "schedule": "within hours",
-                    "locked_seconds": 30.0, "refused_visits": 5})  # fmt: skip
-    for part in ("heard this very recording", "30.0 alike", "never pressed", "within hours", "another 30 s"):
+                    "locked_seconds": 30.0, "failed_visits": 5.5,
+                    "strict_seconds": 5400})  # fmt: skip
+    for part in (
+        "heard this very recording",
+        "30.0 alike",
+        "never pressed",
+        "within hours",
+        "judged in 30 s",
+        "still count: 5.5",
+        "90 min",
+    ):
         assert part in said
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -187,7 +188,7 @@ def test_the_process_serves_its_feed_and_refuses_a_remote_opening(config: Path, 
         assert json.loads(process.stdout.readline())["kind"] == "started"
         with LiveReader(tmp_path / "live.sock", topics=["level"]) as reader:
             assert reader.read()["level_dbfs"] == -120.0
-            assert "remote.open" in reader.open("a test")
+            assert "remote.open" in reader.open("a test", asked_at_seconds=time.monotonic())
         assert json.loads(process.stdout.readline())["kind"] == "remote_refused"
         with LiveReader(tmp_path / "live.sock", topics=["event"]) as reader:
             process.send_signal(signal.SIGTERM)

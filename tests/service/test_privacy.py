@@ -12,6 +12,7 @@ import pytest
 from device.errors import ConfigError, DataError
 from device.service import cli
 from device.service.background import MOST_WAITING, Background
+from device.service.boot import BootTime
 from device.service.config import Config, ModelConfig, RelayConfig
 from device.service.extras import Extras, config_digest, keeper_for, make_extras
 from device.service.forget import forget_person
@@ -98,12 +99,18 @@ def test_keeping_needs_a_state_directory(models: Path) -> None:
     asked = config(models, privacy=PrivacyConfig(keep_clips=True))
     with pytest.raises(ConfigError, match="state directory"):
         keeper_for(asked, Extras(), ManualClock())
-    with pytest.raises(ConfigError, match="state directory"):
-        make_extras(config(models, replay=ReplayConfig(keep_on_disk=True)), ManualClock(), state=None, simulate=True)
 
 
-def test_the_replay_memory_outlives_a_restart_when_asked(tmp_path: Path, models: Path) -> None:
-    asked, clock = config(models, replay=ReplayConfig(keep_on_disk=True)), ManualClock()
+def test_without_a_state_directory_a_restart_forgets_what_was_heard_and_the_log_says_so(
+    models: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = make_extras(config(models), ManualClock(), state=None, simulate=True)
+    assert made.replay_file is None
+    assert "a restart forgets what was heard" in caplog.text
+
+
+def test_the_replay_memory_outlives_a_restart_unless_told_otherwise(tmp_path: Path, models: Path) -> None:
+    asked, clock = config(models), ManualClock()
     first = make_extras(asked, clock, state=tmp_path, simulate=True)
     first.memory.add(made(7), now_seconds=0.0)
     first.close(clock)
@@ -115,12 +122,42 @@ def test_the_replay_memory_outlives_a_restart_when_asked(tmp_path: Path, models:
     assert second.memory.prints(now_seconds=clock.monotonic_seconds()) == []
 
 
+def test_no_restart_forgets_what_was_heard(tmp_path: Path, models: Path) -> None:
+    clock = ManualClock()
+    first = make_extras(config(models), clock, state=tmp_path, simulate=True)
+    first.memory.add(made(7), now_seconds=0.0)
+    first.close(clock)
+    without = config(models, replay=ReplayConfig(keep_on_disk=False))
+    assert len(make_extras(without, clock, state=tmp_path, simulate=True).memory) == 0
+    assert len(make_extras(config(models), clock, state=tmp_path, simulate=True).memory) == 1
+
+
+@pytest.mark.parametrize(
+    ("later", "left"),
+    [(BootTime("a", 4000.0), 1), (BootTime("a", 9000.0), 0), (BootTime("b", 10.0), 1), (BootTime("", 9000.0), 1)],
+    ids=["an hour later", "hours later", "another boot", "an unknown boot"],
+)
+def test_prints_age_by_what_the_machine_ran_and_by_no_calendar(tmp_path: Path, later: BootTime, left: int) -> None:
+    memory, background = make_memory(ReplayConfig(keep_hours=2.0)), Background()
+    memory.add(made(7), now_seconds=0.0)
+    path = tmp_path / "replay.npz"
+    ReplayFile(path, background, boot=lambda: BootTime("a", 400.0)).save(memory, ManualClock())
+    background.close()
+    # The calendar is years ahead by now: a clock that was set, or never was.
+    clock = ManualClock(start_seconds=20_000.0, wall_start=datetime(2031, 1, 1, tzinfo=UTC))
+    again = make_memory(ReplayConfig(keep_hours=2.0))
+    ReplayFile(path, Background(), boot=lambda: later).load(again, clock)
+    assert len(again.prints(now_seconds=clock.monotonic_seconds())) == left
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 nonsense", b"\x93NUMPY"])
 def test_a_damaged_replay_memory_begins_anew(tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "replay.npz").write_bytes(content)
     memory = make_memory(ReplayConfig())
-    ReplayFile(tmp_path / "replay.npz", Background()).load(memory, ManualClock())
+    file = ReplayFile(tmp_path / "replay.npz", Background())
+    file.load(memory, ManualClock())
     assert len(memory) == 0
+    assert file.problem
     assert "begins anew" in caplog.text
 
 

@@ -20,6 +20,7 @@ from device.service.remote import RemoteConfig, RemoteOpening
 from device.simulated.relay import SimulatedRelay
 from device.simulated.supervisor import RecordedSupervisor
 from device.verdict.policy import PolicyState
+from device.verdict.tries import Tries
 from tests.doubles import Bench, gap, loud, quiet
 
 ALLOWED = RemoteConfig(open=True)
@@ -101,11 +102,11 @@ def test_a_voice_is_not_judged_just_after_a_remote_opening() -> None:
     assert len(porch.opened()) == 1
 
 
-def test_a_lock_out_does_not_stop_it_and_stays() -> None:
+def test_a_wait_between_visits_does_not_stop_it_and_stays() -> None:
     porch = Porch()
-    porch.door.state = PolicyState(locked_until_seconds=900.0, refusals=5, evidence=(("Anna", 4.0),), clips=1)
+    porch.door.state = PolicyState(tries=Tries(6.0, 16.0, 0.0), evidence=(("Anna", 4.0),), clips=1)
     assert porch.ask() == ""
-    assert (porch.door.state.locked_until_seconds, porch.door.state.refusals) == (900.0, 5)
+    assert porch.door.state.tries == Tries(6.0, 16.0, 0.0)
     assert porch.door.state.evidence == ()
 
 
@@ -261,6 +262,6 @@ def test_while_somebody_records_no_voice_opens_and_nobody_is_refused(tmp_path: P
     porch.hear()
     assert porch.opened() == []
     assert set(porch.outcomes) == {"held"}
-    assert porch.door.state.refusals == 0
+    assert porch.door.state.tries.failures == 0
     porch.feed.held = False
     assert Hold(porch.feed).look(porch.scorer.clips[0], None).objection is None  # type: ignore[arg-type]

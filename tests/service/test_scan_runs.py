@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,19 +10,20 @@ import pytest
 from device.service.scan_runs import Runs, Settling, Stretch
 from device.sound.pcm import CLIP_SAMPLES, Clip
 from device.verdict.policy import PolicySpec, PolicyState, judge
+from device.verdict.tries import UNLIMITED, TryLimits
 from device.verdict.values import Outcome, ResidentScore, Score
 
-POLICY = PolicySpec(open_llr=10.0, refuse_llr=-2.0, cool_down_seconds=5.0, lock_out_seconds=60.0,
-                    refusals_before_lock_out=1)  # fmt: skip
+POLICY = PolicySpec(open_llr=10.0, refuse_llr=-2.0, cool_down_seconds=5.0, limits=UNLIMITED)
+ONE_VISIT_A_MINUTE = replace(POLICY, limits=TryLimits(visits_at_once=1, wait_seconds=60.0))
 
 
-def settled(*clips: tuple[float, float, float]) -> list[Stretch]:
+def settled(*clips: tuple[float, float, float], policy: PolicySpec = POLICY) -> list[Stretch]:
     """``clips``: (start in seconds, the ratio of Anna, of Bruno), each 3 s long, judged by the real policy."""
     settling, state, found = Settling(open_llr=POLICY.open_llr), PolicyState(), []
     for start, anna, bruno in clips:
         score = Score((ResidentScore("Anna", anna, 0.0), ResidentScore("Bruno", bruno, 0.0)), 1.0)
         clip = Clip(np.zeros(CLIP_SAMPLES, dtype=np.int16), 3.0, False, 0, start, start + 3.0)
-        state, decision = judge(POLICY, state, score, now_seconds=clip.ended_at_seconds)
+        state, decision = judge(policy, state, score, now_seconds=clip.ended_at_seconds)
         found += settling.push(clip, score, decision)
     return found + settling.flush()
 
@@ -64,8 +66,8 @@ def test_after_an_opening_whoever_was_let_in_goes_on_speaking_and_nobody_else() 
     assert [each.decision for each in found[1:]] == [Outcome.COOLING_DOWN] * 2
 
 
-def test_while_the_door_is_locked_a_clip_counts_that_reaches_the_threshold_by_itself() -> None:
-    found = settled((0.0, -9.0, -9.0), (10.0, 9.9, -9.0), (20.0, -9.0, 10.0))
+def test_while_the_door_waits_a_clip_counts_that_reaches_the_threshold_by_itself() -> None:
+    found = settled((0.0, -9.0, -9.0), (10.0, 9.9, -9.0), (20.0, -9.0, 10.0), policy=ONE_VISIT_A_MINUTE)
     assert residents(found) == [None, None, "Bruno"]
     assert found[-1].decision is Outcome.LOCKED_OUT
 

@@ -69,7 +69,7 @@ class DoorSettings:
 def read_inventory(path: Path) -> dict[str, DoorSettings]:
     """The doors by name, in the file's order. Raises :class:`ConfigError` listing everything that is wrong."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise ConfigError("no such file", where=str(path), next_step="give the path of an inventory") from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

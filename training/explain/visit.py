@@ -34,7 +34,7 @@ def read_recording(path: Path) -> Samples:
 
 
 def hear(path: Path, bundle: Bundle, scorer: Scorer) -> list[Judged]:
-    """Every clip of a recording as the door would cut and judge it, the lock-out left out.
+    """Every clip of a recording as the door would cut and judge it; visits cost nothing.
 
     Raises :class:`AudioFormatError` when it cannot be read or the door hears no speech in it.
     """

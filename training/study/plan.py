@@ -71,7 +71,7 @@ def changed(base: Mapping[str, Any], changes: Mapping[str, Any], *, where: str) 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise ConfigError("cannot be read as TOML", where=str(path), received=error) from error
 

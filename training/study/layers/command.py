@@ -32,7 +32,7 @@ def recipe_with(path: Path, changes: Sequence[str]) -> Recipe:
             raise ConfigError(
                 "not a value", where=f"--set {each}", received=error, allowed="table.key=value, a text in quotes"
             ) from error
-    table = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    table = tomllib.loads(path.read_text(encoding="utf-8-sig")) if path.is_file() else {}
     if not table:
         read_recipe(path)
     return settings_from(changed(table, wanted, where="--set"), Recipe, where=str(path))

@@ -241,12 +241,13 @@ uninstall() {
   rm -f /etc/systemd/system/multi-user.target.wants/voicelatch{,-guardian,-gateway,-web}.service
   ! systemd_runs || systemctl daemon-reload
   rm -f /etc/tmpfiles.d/voicelatch.conf /etc/sysusers.d/voicelatch.conf
+  rm -rf /run/voicelatch-live
   rm -rf "$target/device" "$target/.venv" "$target"/requirements-*.txt "$target/README.md" "$target/systemd" "$command"
   say "removed    program, environment and units"
   if [ -n "$purge" ]; then
-    rm -rf "$target" /etc/voicelatch /var/lib/voicelatch
-    for each in voicelatch voicelatch-guardian voicelatch-gateway; do userdel "$each" 2>/dev/null || true; done
-    for each in voicelatch-relay voicelatch-models; do groupdel "$each" 2>/dev/null || true; done
+    rm -rf "$target" /etc/voicelatch /var/lib/voicelatch /var/lib/voicelatch-web
+    for each in voicelatch voicelatch-guardian voicelatch-gateway voicelatch-web; do userdel "$each" 2>/dev/null || true; done
+    for each in voicelatch-relay voicelatch-models voicelatch-live; do groupdel "$each" 2>/dev/null || true; done
     say "removed    configuration, bundles, state and users"
   else
     say "kept       /etc/voicelatch, $target/models, /var/lib/voicelatch and the users (--purge removes them)"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from device.sound.pcm import Frame
 
 _LOG = logging.getLogger(__name__)
 MOST_WAITING = 512
+MOST_NOTES = 16
 # An opening that the door could not answer by then is withdrawn: nobody may still want it.
 OPENING_SECONDS = 2.0
 
@@ -54,6 +55,14 @@ class Answered:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Something that the server wants to have in the event log: an event of ``kind`` with these ``details``."""
+
+    kind: str
+    details: Mapping[str, object]
+
+
 class Forming(Protocol):
     """Knows how much of a clip there is so far: the segmenter."""
 
@@ -72,6 +81,8 @@ class LiveFeed:
         self._most_waiting = most_waiting
         self._lock = threading.Lock()
         self._opening: Opening | None = None
+        # The newest stay: what is noted is rare, and the door takes it with its next frame.
+        self._notes: deque[Note] = deque(maxlen=MOST_NOTES)
         self._wake: Callable[[], None] | None = None
         self.watched = False
         self.held = False
@@ -116,6 +127,14 @@ class LiveFeed:
                 return False
             self._opening = opening
             return True
+
+    def note(self, note: Note) -> None:
+        """The server's: have the door write an event."""
+        self._notes.append(note)
+
+    def take_note(self) -> Note | None:
+        """The door's: what the server noted, None when there is nothing."""
+        return self._notes.popleft() if self._notes else None
 
     def withdraw(self, opening: Opening) -> bool:
         """The server's: take it back; False where the door has it already, and will answer."""

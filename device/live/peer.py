@@ -10,23 +10,32 @@ from collections import deque
 from pathlib import Path
 
 from device.errors import LiveError
-from device.live.requests import MAX_LINE_BYTES, Subscription
+from device.live.access import RIGHTS, Role, question_right
+from device.live.answering import Asker
+from device.live.requests import MAX_LINE_BYTES, MAX_QUESTION_BYTES, Subscription
 
 # About half a minute of levels and events, beyond what the kernel holds. Whoever is further behind is dropped.
 MAX_BEHIND_BYTES = 1 << 18
 BACKLOG = 16
 MOST_A_SECOND = 20
+READ_BYTES = 1 << 16
 
 
 class Peer:
     """A connection: what it asked for, what it has not taken yet. Nothing blocks."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, role: Role) -> None:
         connection.setblocking(False)
-        self.connection = connection
-        self.uid = _uid(connection)
-        self.subscription = Subscription()
+        self.connection, self.role = connection, role
+        self.uid = uid_of(connection)
+        self.asker = Asker(role=role, uid=self.uid)
+        # A question is being answered: the next one waits for its end, at the other side.
+        self.waits = False
+        self.held_since_seconds = math.inf
+        self.subscription = Subscription(topics=Subscription().topics & RIGHTS[role])
         self._inbox = b""
+        # Who has no question to ask has no long line to send.
+        self._most_line_bytes = MAX_QUESTION_BYTES if question_right("events") in RIGHTS[role] else MAX_LINE_BYTES
         self._outbox: deque[bytes] = deque()
         self._behind_bytes = 0
         self._since_seconds, self._asked = -math.inf, 0
@@ -71,13 +80,13 @@ class Peer:
         that does not end is handed on as it is, too long to be a request.
         """
         try:
-            more = self.connection.recv(4 * MAX_LINE_BYTES)
+            more = self.connection.recv(min(READ_BYTES, 4 * self._most_line_bytes))
         except BlockingIOError:
             return [], False
         except OSError:
             return [], True
         *lines, self._inbox = (self._inbox + more).split(b"\n")
-        if len(self._inbox) > MAX_LINE_BYTES:
+        if len(self._inbox) > self._most_line_bytes:
             lines.append(self._inbox)
             self._inbox = b""
         return [line for line in lines if line.strip()], not more
@@ -113,7 +122,7 @@ def listen(path: Path) -> socket.socket:
     return listener
 
 
-def _uid(connection: socket.socket) -> int:
+def uid_of(connection: socket.socket) -> int:
     """The user id of the process at the other end, by the kernel."""
     told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     return int(struct.unpack("3i", told)[1])

@@ -12,13 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from device.errors import LiveError
+from device.errors import DataError, LiveError, StateError
 from device.live.feed import OPENING_SECONDS
 from device.sound.pcm import Frame
 
 # A status comes every ten seconds: a daemon that says nothing for longer is not well.
 PATIENCE_SECONDS = 30.0
-MAX_LINE_BYTES = 1 << 16
+# An answer may be as long as a peer of the server may be behind.
+MAX_LINE_BYTES = 1 << 18
+ANSWER_SECONDS = 20.0
 
 
 class LiveReader:
@@ -40,7 +42,7 @@ class LiveReader:
             self._socket.connect(str(path))
         except OSError as error:
             self._socket.close()
-            next_step = "is voicelatch.service running, and are you in its group?"
+            next_step = "is voicelatch.service running? systemd/README.md lists who may ask"
             raise LiveError("no daemon answers there", where=str(path), received=error, next_step=next_step) from error
         try:
             self._ask({"subscribe": sorted(topics), "hold": hold, "recent": recent})
@@ -84,6 +86,23 @@ class LiveReader:
             if message["kind"] == "refused":
                 return str(message["reason"])
 
+    def ask(self, name: str, /, **details: object) -> dict[str, Any]:
+        """Ask a question (see ``device.live``) and wait for the answer; best on a reader of its own, with no topics.
+
+        Raises :class:`DataError` or :class:`StateError` where the daemon answers so, else :class:`LiveError`.
+        """
+        self._ask({"ask": name, "with": details})
+        while True:
+            try:
+                message = self.read(timeout_seconds=ANSWER_SECONDS)
+            except TimeoutError as error:
+                raise LiveError("the daemon does not answer", where=str(self._path),
+                                next_step="try again; its journal tells of a slow card") from error  # fmt: skip
+            if message["kind"] == "refused":
+                raise LiveError("the daemon refuses this", where=str(self._path), received=message.get("reason"))
+            if message["kind"] == "answer":
+                return answer_of(message)
+
     def fileno(self) -> int:
         """For select; whole lines may also wait in this object, so read until :class:`TimeoutError`."""
         return self._socket.fileno()
@@ -122,6 +141,20 @@ class LiveReader:
         if not isinstance(message, dict) or not isinstance(message.get("kind"), str):
             raise LiveError("not a message", where=str(self._path), received=line[:80])
         return message
+
+
+def answer_of(message: Mapping[str, Any]) -> dict[str, Any]:
+    """What a message of kind ``answer`` brings; raises what it says was wrong."""
+    error, answer = message.get("error"), message.get("answer")
+    if isinstance(error, dict):
+        parts = {part: str(error.get(part, "")) for part in ("what", "received", "allowed", "next_step")}
+        made = {"DataError": DataError, "AudioFormatError": DataError, "StateError": StateError}
+        raise made.get(str(error.get("type")), LiveError)(
+            parts["what"], received=parts["received"] or None, allowed=parts["allowed"], next_step=parts["next_step"]
+        )
+    if not isinstance(answer, dict):
+        raise LiveError("not an answer", received=str(answer)[:80])
+    return answer
 
 
 def frame_of(message: Mapping[str, Any]) -> Frame:

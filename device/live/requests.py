@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from device.errors import LiveError
+from device.live.access import QUESTIONS
 
 MAX_LINE_BYTES = 1024
+# A question may bring a part of a recording along: 2 s of it, in base64.
+MAX_QUESTION_BYTES = 1 << 17
 TOPICS = ("level", "event", "status", "audio")
 # What a reader gets that asks for nothing.
 USUAL = frozenset(("level", "event", "status"))
 MAX_NAME = 64
 MOST_RECENT = 100
-_ALLOWED = '{"subscribe": [...]} or {"open": {"by": "...", "asked_at_seconds": 12.5}}'
+_ALLOWED = '{"subscribe": [...]}, {"open": {"by": "...", "asked_at_seconds": 12.5}} or {"ask": "...", "with": {...}}'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +47,23 @@ class OpenRequest:
     asked_at_seconds: float
 
 
-def parse_request(line: bytes) -> Subscription | OpenRequest:
-    """``{"subscribe": [...], "hold": true, "recent": 10}`` or ``{"open": {"by": "...", "asked_at_seconds": 12.5}}``.
-    Raises :class:`LiveError` on all else."""
-    if len(line) > MAX_LINE_BYTES:
-        raise _wrong("a line that is too long", f"{len(line)} bytes", f"at most {MAX_LINE_BYTES} bytes")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One of :data:`~device.live.access.QUESTIONS`, with its ``details`` as they came: whoever answers checks them."""
+
+    name: str
+    details: Mapping[str, object]
+
+
+_QUESTION = re.compile(rb'\s*\{\s*"ask"\s*:')
+
+
+def parse_request(line: bytes) -> Subscription | OpenRequest | Question:
+    """``{"subscribe": [...], "hold": true, "recent": 10}``, ``{"open": {"by": "...", "asked_at_seconds": 12.5}}``, or a
+    question ``{"ask": "event", "with": {"n": 7}}``, which alone may be long. Raises :class:`LiveError` on all else."""
+    most = MAX_QUESTION_BYTES if _QUESTION.match(line) else MAX_LINE_BYTES
+    if len(line) > most:
+        raise _wrong("a line that is too long", f"{len(line)} bytes", f"at most {most} bytes")
     try:
         asked = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError) as error:
@@ -57,8 +74,12 @@ def parse_request(line: bytes) -> Subscription | OpenRequest:
         case {"subscribe": list(topics), **more} if set(more) <= {"hold", "recent"}:
             return Subscription(topics=_topics(topics), hold=_flag(more.get("hold", False)),
                                 recent=_count(more.get("recent", 0)))  # fmt: skip
+        case {"ask": str(name), "with": dict(details), **more} if not more:
+            if name not in QUESTIONS:
+                raise _wrong("an unknown question", ascii(name)[:80], ", ".join(sorted(QUESTIONS)))
+            return Question(name=name, details=details)
         case _:
-            raise _wrong("an unknown request", str(asked)[:80], _ALLOWED)
+            raise _wrong("an unknown request", ascii(asked)[:80], _ALLOWED)
 
 
 def _topics(topics: list[object]) -> frozenset[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import selectors
 import socket
 import threading
@@ -13,10 +12,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from device.errors import LiveError
+from device.live.access import MOST_PEERS, Access, Role, access_of_this_machine, missing_right, question_right
+from device.live.answering import Answerer, Answering
 from device.live.feed import OPENING_SECONDS, Answered, Heard, LiveFeed, Opening, SoundLost
 from device.live.messages import Message, Meter, audio_message, event_message, gap_message
-from device.live.peer import MOST_A_SECOND, Peer, listen
-from device.live.requests import MOST_RECENT, OpenRequest, Subscription, parse_request
+from device.live.peer import MOST_A_SECOND, Peer, listen, uid_of
+from device.live.refusals import Refusals
+from device.live.requests import MOST_RECENT, OpenRequest, Question, Subscription, parse_request
 from device.ports import Clock
 
 _LOG = logging.getLogger(__name__)
@@ -25,16 +27,24 @@ MAX_READERS = 16
 STATUS_SECONDS = 10.0
 IDLE_SECONDS, PAUSE_SECONDS = 0.5, 0.004
 CLOSE_SECONDS = 2.0
+# The page ends a recording after a quarter of an hour; one that does not is hung up on.
+LONGEST_HOLD_SECONDS = 960.0
 
 
 class LiveServer:
     """Serves ``feed`` at the socket ``path``. ``status`` is asked now and then, on the server's thread.
 
+    ``access``: who may ask what (None: the users of this machine); ``answerer`` answers questions, on another thread.
+
     Raises :class:`LiveError` where the socket cannot be made. ``start`` runs it on a thread; tests call :meth:`step`.
     """
 
-    def __init__(self, path: Path, feed: LiveFeed, *, clock: Clock, status: Callable[[], Mapping[str, object]]) -> None:
+    def __init__(self, path: Path, feed: LiveFeed, *, clock: Clock, status: Callable[[], Mapping[str, object]],
+                 access: Access | None = None, answerer: Answerer | None = None) -> None:  # fmt: skip
         self._path, self._feed, self._clock, self._status = path, feed, clock, status
+        self._access = access if access is not None else access_of_this_machine()
+        self.refusals = Refusals(feed, clock)
+        self.answering = Answering(answerer, wake=self._rouse)
         self._listener = listen(path)
         self._wake, self._waker = socket.socketpair()
         self._selector = selectors.DefaultSelector()
@@ -55,11 +65,13 @@ class LiveServer:
         """Serve on a thread until :meth:`close`."""
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
         self._thread.start()
+        self.answering.start()
 
     def close(self) -> None:
         """Tell what is waiting, hang up, remove the socket. Waits for a stuck thread no longer than two seconds."""
         self._stopping.set()
         self._rouse()
+        self.answering.close()
         if self._thread is None:
             self._end()
         else:
@@ -76,7 +88,9 @@ class LiveServer:
             elif key.data in self._peers:
                 self._hear(key.data)
         self._tell_all()
+        self._hand_answers()
         self._give_up_waiting()
+        self._end_long_holds()
         for peer in list(self._peers):
             if not peer.flush():
                 self._drop(peer, "does not keep up, or is gone")
@@ -104,11 +118,17 @@ class LiveServer:
         except OSError as error:
             _LOG.warning("a connection to the live feed came to nothing: %s", error)
             return
-        if len(self._peers) >= MAX_READERS:
-            _LOG.warning("the live feed has its %d readers, one more is turned away", MAX_READERS)
+        uid = uid_of(connection)
+        role = self._access.role_of(uid)
+        if role is Role.NOBODY:
+            self.refusals.count(uid, role, "to connect")
             connection.close()
             return
-        peer = Peer(connection)
+        if len(self._peers) >= MAX_READERS or sum(peer.role is role for peer in self._peers) >= MOST_PEERS[role]:
+            _LOG.warning("the live feed has its readers (%d), one more is turned away", len(self._peers))
+            connection.close()
+            return
+        peer = Peer(connection, role)
         self._peers.append(peer)
         self._selector.register(connection, selectors.EVENT_READ, peer)
         self._say(peer, self._status_message())
@@ -117,10 +137,13 @@ class LiveServer:
     def _hear(self, peer: Peer) -> None:
         lines, ended = peer.receive()
         try:
-            if not peer.may_ask(len(lines), now_seconds=self._clock.monotonic_seconds()):
+            requests = [parse_request(line) for line in lines]
+            # A question costs its asker the wait for the answer, which is pause enough.
+            count = sum(not isinstance(request, Question) for request in requests)
+            if not peer.may_ask(count, now_seconds=self._clock.monotonic_seconds()):
                 raise LiveError("too many requests", where="the live feed", allowed=f"{MOST_A_SECOND} a second")
-            for line in lines:
-                self._answer(peer, parse_request(line))
+            for request in requests:
+                self._answer(peer, request)
         except LiveError as error:
             self._say(peer, {"kind": "refused", "reason": str(error)})
             ended = True
@@ -128,18 +151,16 @@ class LiveServer:
             peer.flush()
             self._drop(peer, "")
 
-    def _answer(self, peer: Peer, request: Subscription | OpenRequest) -> None:
+    def _answer(self, peer: Peer, request: Subscription | OpenRequest | Question) -> None:
+        self._demand_right(peer, request)
+        if isinstance(request, Question):
+            if peer.waits:
+                raise LiveError("one question at a time", where="the live feed's request")
+            peer.waits = True
+            self.answering.submit(request, peer.asker)
+            return
         if isinstance(request, Subscription):
-            if ("audio" in request.topics or request.hold) and peer.uid not in (0, os.geteuid()):
-                raise LiveError("sound, and holding the door, are for root and the daemon's own user",
-                                where="the live feed's request", received=f"user {peer.uid}")  # fmt: skip
-            peer.subscription = request
-            self._say(peer, {"kind": "subscribed", "topics": sorted(request.topics), "hold": request.hold})
-            self._recount()
-            for message in list(self._recent)[len(self._recent) - request.recent :] if request.recent else ():
-                self._say(peer, {**message, "recent": True})
-            if "status" in request.topics:
-                self._say(peer, self._status_message())
+            self._subscribe(peer, request)
             return
         # Counted from the asking, not from the receipt: a request may have waited in a socket while this process stood
         # still.
@@ -152,6 +173,54 @@ class LiveServer:
             self._asked[opening] = peer
         else:
             self._say(peer, _opened("somebody else asks at this moment"))
+
+    def _demand_right(self, peer: Peer, request: Subscription | OpenRequest | Question) -> None:
+        """Raise :class:`LiveError` for what the peer's user may not ask; it is counted, and told in an event."""
+        held = peer.subscription.hold
+        match request:
+            case Subscription():
+                wanted, held = request.topics | ({"hold"} if request.hold else set()), request.hold
+            case OpenRequest():
+                wanted = frozenset({"open"})
+            case Question():
+                # A recording is saved on a connection beside the one that holds the door.
+                wanted, held = frozenset({question_right(request.name)}), self._holds(peer.uid)
+        lack = missing_right(peer.role, frozenset(wanted), held=held)
+        if lack:
+            self.refusals.count(peer.uid, peer.role, ", ".join(sorted(wanted)))
+            raise LiveError(lack, where="the live feed's request", received=f"user {peer.uid}",
+                            next_step="systemd/README.md lists who may ask what")  # fmt: skip
+
+    def _holds(self, uid: int) -> bool:
+        return any(each.subscription.hold for each in self._peers if each.uid == uid)
+
+    def _subscribe(self, peer: Peer, request: Subscription) -> None:
+        if request.hold and not peer.subscription.hold:
+            peer.held_since_seconds = self._clock.monotonic_seconds()
+        peer.subscription = request
+        self._say(peer, {"kind": "subscribed", "topics": sorted(request.topics), "hold": request.hold})
+        self._recount()
+        for message in list(self._recent)[len(self._recent) - request.recent :] if request.recent else ():
+            self._say(peer, {**message, "recent": True})
+        if "status" in request.topics:
+            self._say(peer, self._status_message())
+
+    def _hand_answers(self) -> None:
+        while (item := self.answering.take()) is not None:
+            asker, line = item
+            # Whoever has gone meanwhile gets none.
+            for peer in self._peers:
+                if peer.asker is asker:
+                    peer.waits = False
+                    peer.put(line)
+
+    def _end_long_holds(self) -> None:
+        now = self._clock.monotonic_seconds()
+        for peer in list(self._peers):
+            too_long = now - peer.held_since_seconds > LONGEST_HOLD_SECONDS
+            if peer.role is not Role.OWNER and peer.subscription.hold and too_long:
+                self.refusals.count(peer.uid, peer.role, f"to hold the door for more than {LONGEST_HOLD_SECONDS:.0f} s")
+                self._drop(peer, "held the door for too long")
 
     def _tell_all(self) -> None:
         now = self._clock.monotonic_seconds()
@@ -192,7 +261,8 @@ class LiveServer:
                 self._say(peer, _opened("the door did not answer in time"))
 
     def _status_message(self) -> Message:
-        return {"kind": "status", **self._status(), "held": self._feed.held, "lost": self._feed.lost}
+        return {"kind": "status", **self._status(), "held": self._feed.held, "lost": self._feed.lost,
+                "refused_requests": self.refusals.total}  # fmt: skip
 
     def _tell(self, topic: str, message: Message) -> None:
         readers = [peer for peer in self._peers if topic in peer.subscription.topics]

@@ -18,7 +18,7 @@ from device.service.schedule import check_people
 from device.service.trust import trust_of
 from device.service.unit_rights import pins_within_reach
 from device.service.verified import bundle_digest
-from device.service.where import state_or_default
+from device.service.where import PAGE_STATE
 from device.sound.novelty import why_lifeless
 from device.sound.pcm import Frame, level_dbfs
 from device.sound.segmenter import frames_of
@@ -95,7 +95,7 @@ def _around(config: Config) -> list[Finding]:
     if config.metrics.enabled:
         found.append(_try("metrics", lambda: describe_metrics(config.metrics)))
     if config.web.enabled:
-        found.append(_try("page", lambda: describe_page(config.web, state=state_or_default(None))))
+        found.append(_try("page", lambda: describe_page(config.web, state=PAGE_STATE)))
     return found
 
 

@@ -69,16 +69,30 @@ def describe_page(asked: WebConfig, *, state: Path) -> str:
     :class:`RuntimeMissingError` or :class:`ConfigError`."""
     for name in ("bottle", "cheroot"):
         _library(name, "web")
-    read_page_password(Path(asked.password_file) if asked.password_file else state / NAME)
+    password = _page_password(Path(asked.password_file) if asked.password_file else state / NAME)
     if asked.tls:
         try:
             # An encrypted key must not ask whoever is at the terminal: the service has none.
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(asked.tls_cert, asked.tls_key, password=lambda: "")
+        except PermissionError:
+            # As it should be, where the page is another user.
+            password += "; its key this user may not read"
         except (OSError, ValueError) as error:
             raise ConfigError("the certificate or its key cannot be used", where=f"web.tls_cert = {asked.tls_cert}",
                               received=error, allowed="PEM files that this user may read") from error  # fmt: skip
     reach = "this machine alone" if is_loopback(asked.host) else "the network"
-    return f"{'https' if asked.tls else 'http'}://{asked.host}:{asked.port}/ for {reach}; its password is set"
+    return f"{'https' if asked.tls else 'http'}://{asked.host}:{asked.port}/ for {reach}; {password}"
+
+
+def _page_password(path: Path) -> str:
+    try:
+        read_page_password(path)
+    except ConfigError as error:
+        if not isinstance(error.__cause__, PermissionError):
+            raise
+        # As it should be: the page is a user of its own, and the daemon has no business with its password.
+        return "its password is the page's own, which this user may not read"
+    return "its password is set"
 
 
 def _mqtt_login(asked: MqttConfig) -> str:

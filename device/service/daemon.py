@@ -101,6 +101,7 @@ def build_door(config: Config, hardware: Hardware) -> Door:
     trust.remember(bundle, digest=verified.digest)
     hardware.extras.remote.config = config.remote
     hardware.extras.people.serving(bundle.residents)
+    hardware.extras.answers.serves(config, bundle.residents)
     # Last, when nothing can be refused any more: the status names what serves, not what was tried.
     hardware.status.loaded(
         bundle=bundle.name, sequence=bundle.sequence, digest=verified.digest, at=hardware.clock.wall_time()
@@ -218,6 +219,8 @@ def _listen(
             return
         fault = canary.problem if isinstance(item, Frame) else "no sound arrives"
         hardware.extras.remote.heed(door, fault=fault)
+        while (note := hardware.extras.feed.take_note()) is not None:
+            door.tell(note.kind, **note.details)
         if not isinstance(item, Frame):
             deaf_since_seconds = min(deaf_since_seconds, now)
             if now - deaf_since_seconds >= deaf_seconds:

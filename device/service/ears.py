@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from device.errors import ConfigError, LiveError, MicrophoneError
-from device.live.server import SOCKET
 from device.ports import Clock, Microphone
 from device.service.config import read_config
 from device.service.status import DEFAULT_FOLDER, look, runtime_folder
-from device.service.where import DEFAULT_CONFIG
+from device.service.where import DEFAULT_CONFIG, live_socket
 
 STOP = "run it as root or as the daemon's user; or stop the daemon: sudo systemctl stop voicelatch, afterwards start"
 
@@ -92,7 +91,7 @@ def _of_the_daemon(folder: Path, clock: Clock, *, hold: bool) -> Ears:
     from device.service.live_ears import LiveMicrophone
 
     try:
-        microphone = LiveMicrophone(folder / SOCKET, clock=clock, hold=hold)
+        microphone = LiveMicrophone(live_socket(folder), clock=clock, hold=hold)
     except LiveError as error:
         raise MicrophoneError(
             "the daemon has the microphone, and does not share its sound", where=error.where, received=error.what,

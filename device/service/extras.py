@@ -15,6 +15,7 @@ from device.live.server import LiveServer
 from device.ports import Button, Clock
 from device.replay.guard import ReplayDetector
 from device.replay.memory import ReplayMemory
+from device.service.answers import DoorAnswers
 from device.service.background import Background
 from device.service.clock_state import ClockState, SystemClockState, TrustedClock
 from device.service.config import Config
@@ -40,7 +41,8 @@ class Extras:
     """Made once at start, kept over reloads. ``state``: the state directory, None without one. ``clock_state`` says
     whether hours can be believed.
 
-    ``remote`` answers what is asked through its ``feed``, which ``live_server`` serves where there is one."""
+    ``remote`` answers what is asked through its ``feed``, which ``live_server`` serves where there is one; ``answers``
+    are those to questions about events, clips and recordings."""
 
     state: Path | None = None
     people: KnownPeople = field(default_factory=KnownPeople)
@@ -52,6 +54,7 @@ class Extras:
     remote: RemoteOpening = field(default_factory=lambda: RemoteOpening(LiveFeed()))
     live_server: LiveServer | None = None
     clock_state: ClockState = field(default_factory=TrustedClock)
+    answers: DoorAnswers = field(default_factory=DoorAnswers)
 
     @property
     def feed(self) -> LiveFeed:
@@ -96,10 +99,11 @@ def make_extras(config: Config, clock: Clock, *, state: Path | None, simulate: b
     tries = TryFile(path=state / VISITS if state is not None else None, clock=clock, status=status)
     tries.begin(config.policy.limits)
     button, remote = _button(config, clock, simulate=simulate), RemoteOpening(LiveFeed(), config.remote)
-    live_server = serve_live(runtime, remote, clock, status)
+    answers = DoorAnswers(state=state, clock=clock)
+    live_server = serve_live(runtime, remote, clock, status, answers)
     return Extras(state=state, people=KnownPeople(state), background=background, memory=memory,
                   replay_file=replay_file, button=button, tries=tries, remote=remote, live_server=live_server,
-                  clock_state=TrustedClock() if simulate else SystemClockState())  # fmt: skip
+                  answers=answers, clock_state=TrustedClock() if simulate else SystemClockState())  # fmt: skip
 
 
 def guards_for(config: Config, extras: Extras, clock: Clock, residents: Collection[str]) -> tuple[Guard, ...]:

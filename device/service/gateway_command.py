@@ -13,9 +13,9 @@ from typing import Any
 from device.gateway.hub import DoorLine, Hub
 from device.gateway.outlets import make_outlets
 from device.live.requests import MOST_RECENT
-from device.live.server import SOCKET
 from device.service.config import read_config
 from device.service.status import DEFAULT_FOLDER
+from device.service.where import live_socket
 
 EXAMPLE = "python -m device gateway --config /etc/voicelatch/voicelatch.toml"
 EXIT_CODES = (
@@ -31,7 +31,7 @@ def add_parser(commands: Any) -> None:
     )
     made.add_argument("--config", type=Path, required=True, help="the daemon's TOML file; see systemd/voicelatch.toml")
     made.add_argument("--runtime-dir", type=Path, default=DEFAULT_FOLDER,
-                      help=f"folder of the daemon's {SOCKET} (default: {DEFAULT_FOLDER})")  # fmt: skip
+                      help=f"the daemon's runtime folder (default: {DEFAULT_FOLDER})")  # fmt: skip
     made.set_defaults(action=run)
 
 
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     def stop(_number: int, _frame: FrameType | None) -> None:
         stopping.set()
 
-    socket = arguments.runtime_dir / SOCKET
+    socket = live_socket(arguments.runtime_dir)
     outlets = make_outlets(config.mqtt, config.metrics, line=DoorLine(socket) if config.remote.open else None,
                            clock=clock, version=_version())  # fmt: skip
     signal.signal(signal.SIGTERM, stop)

@@ -79,13 +79,18 @@ def list_clips(state: Path, people: Iterable[str] = ()) -> tuple[KeptClip, ...]:
 def people_of(config: Config, state: Path) -> tuple[str, ...]:
     """Whom a clip may be said to be: the bundle's residents, and who has recordings as one. A bundle that cannot be
     used knows nobody here; the daemon says what is wrong with it."""
-    folder = state / RECORDINGS / "allowed"
-    found = {normalise(path.name) for path in folder.iterdir() if path.is_dir()} if folder.is_dir() else set()
+    found = recorded_residents(state)
     try:
         found |= set(load_bundle(resolve_current(Path(config.model.bundle))).residents)
     except VoicelatchError:
         return tuple(sorted(found))
     return tuple(sorted(found))
+
+
+def recorded_residents(state: Path) -> set[str]:
+    """Who has recordings as a resident."""
+    folder = state / RECORDINGS / "allowed"
+    return {path.name for path in folder.iterdir() if path.is_dir()} if folder.is_dir() else set()
 
 
 def clip_path(state: Path, name: str) -> Path:

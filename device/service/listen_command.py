@@ -16,7 +16,6 @@ from typing import Any
 
 from device.errors import LiveError, MicrophoneError
 from device.live.reader import LiveReader, frame_of
-from device.live.server import SOCKET
 from device.ports import Clock, Event, SpeechDetector
 from device.service.config import ModelConfig, PolicyConfig, policy_for, read_config
 from device.service.ears import STOP, Ears, add_arguments, config_path, opened
@@ -25,6 +24,7 @@ from device.service.pipeline import Door
 from device.service.status import DEFAULT_FOLDER, look, runtime_folder
 from device.service.trust import trust_of
 from device.service.verified import verify
+from device.service.where import live_socket
 from device.simulated.relay import SimulatedRelay
 from device.sound.meter import Levels, Meter
 from device.sound.pcm import Frame, Gap
@@ -132,7 +132,7 @@ def watch_daemon(messages: Iterator[Mapping[str, Any]], observer: Observer) -> N
 
 def _messages(folder: Path) -> Iterator[Mapping[str, Any]]:
     try:
-        with LiveReader(folder / SOCKET, topics=("audio", "level", "event")) as reader:
+        with LiveReader(live_socket(folder), topics=("audio", "level", "event")) as reader:
             while True:
                 yield reader.read()
     except LiveError as error:

@@ -9,18 +9,21 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from device.errors import LiveError
-from device.live.server import SOCKET, LiveServer
+from device.live.answering import Answerer
+from device.live.server import LiveServer
 from device.ports import Clock
 from device.service.remote import RemoteOpening
 from device.service.status import StatusFile
+from device.service.where import live_socket
 
 _LOG = logging.getLogger(__name__)
 _STATM = Path("/proc/self/statm")
 
 
-def serve_live(folder: Path | None, remote: RemoteOpening, clock: Clock, status: StatusFile) -> LiveServer | None:
-    """Serve the feed of ``remote`` at ``live.sock`` in ``folder`` until closed. None without a folder, or where it
-    cannot be made: the door does without."""
+def serve_live(folder: Path | None, remote: RemoteOpening, clock: Clock, status: StatusFile,
+               answerer: Answerer) -> LiveServer | None:  # fmt: skip
+    """Serve the feed of ``remote`` until closed, for the daemon whose runtime ``folder`` this is, and have ``answerer``
+    answer questions. None without a folder, or where it cannot be made: the door does without."""
     if folder is None:
         return None
     started = clock.monotonic_seconds()
@@ -36,7 +39,7 @@ def serve_live(folder: Path | None, remote: RemoteOpening, clock: Clock, status:
         }  # fmt: skip
 
     try:
-        server = LiveServer(folder / SOCKET, remote.feed, clock=clock, status=tell)
+        server = LiveServer(live_socket(folder), remote.feed, clock=clock, status=tell, answerer=answerer)
         server.start()
     except (LiveError, RuntimeError) as error:
         _LOG.error("there is no live feed, the door goes on: %s", error)

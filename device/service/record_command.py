@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from device.enrolment.progress import GOALS, Progress, Role, missing
 from device.enrolment.prompts import SENTENCES, Prompt, prompts_for
@@ -20,6 +20,7 @@ from device.service.record_view import JsonDisplay, TerminalDisplay
 from device.service.recordings import Shelf, check_person, speech_marks
 from device.service.where import state_or_default
 from device.settings import within
+from device.sound.pcm import Samples
 from device.sound.vad import VadSpec, WebRtcDetector
 from device.terminal.bars import bar, printable
 from device.terminal.screen import Screen, is_terminal
@@ -33,9 +34,17 @@ EXIT_CODES = (
 NAMES = {"allowed": "residents", "others": "others", "strangers": "strangers", "noise": "background of the door"}
 
 
+class TakeStore(Protocol):
+    """Where takes go: :class:`~device.service.recordings.Shelf`, or the running daemon's over its socket."""
+
+    def of(self, role: Role, person: str) -> Progress: ...
+
+    def keep(self, samples: Samples, role: Role, person: str, day: str) -> Path: ...
+
+
 def make_session(
     ears: Ears,
-    shelf: Shelf,
+    shelf: TakeStore,
     role: Role,
     person: str,
     display: Display,

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -42,9 +42,10 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """The recordings below the state directory ``state``."""
+    """The recordings below the state directory ``state``. ``seconds`` counts what a file of a role has."""
 
     state: Path
+    seconds: Callable[[Path, Role], float] = field(default_factory=lambda: counted_seconds, compare=False)
 
     @property
     def folder(self) -> Path:
@@ -92,7 +93,7 @@ class Shelf:
         folders = [path for name, path in above if same_name(name, person)] if role != "noise" else [self.folder / role]
         days = dict[str, Day]()
         for name, path in (day for folder in folders for day in self._folders(folder)):
-            one, before = _day(name, path, role), days.get(name, Day(name, 0, 0.0))
+            one, before = _day(name, path, role, self.seconds), days.get(name, Day(name, 0, 0.0))
             days[name] = Day(name, before.takes + one.takes, round(before.seconds + one.seconds, 2))
         taken = tuple(days[name] for name in sorted(days) if days[name].takes)
         return Progress(role, normalise(person) if role != "noise" else "", taken)
@@ -156,12 +157,12 @@ def folder_of(parent: Path, person: str) -> Path:
     return next((path for path in there if path.is_dir()), parent / normalise(person))
 
 
-def _day(name: str, folder: Path, role: Role) -> Day:
+def _day(name: str, folder: Path, role: Role, seconds: Callable[[Path, Role], float]) -> Day:
     paths = sorted(path for path in folder.rglob("*.wav") if not path.name.startswith("."))
-    return Day(name, len(paths), round(sum(_seconds(path, role) for path in paths), 2))
+    return Day(name, len(paths), round(sum(seconds(path, role) for path in paths), 2))
 
 
-def _seconds(path: Path, role: Role) -> float:
+def counted_seconds(path: Path, role: Role) -> float:
     """Net speech by the door's detector; of noise, all of it. A damaged file is named."""
     try:
         samples = read_wav(path)

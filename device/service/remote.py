@@ -1,10 +1,11 @@
 """A second way to an accepted decision, off unless ``[remote] open = true``: somebody elsewhere asks for the door.
 
 What proves a voice (fresh sound, a score, the guards) proves nothing here; whoever may ask is trusted instead, by the
-socket's group and by what the gateway lets in. The rest holds as for a voice: the same relay port, the same
-``open_seconds``, a cool-down between two openings, an event that says who. A door with a fault (no sound, a canary that
-fails) opens to nobody. The wait between visits does not hold here: it answers voices that are tried at the door, and
-whoever uses them up must not keep the household from letting a resident in. What visits have cost stays as it is.
+user at the other end of the socket and by what the gateway lets in. The rest holds as for a voice: the same relay
+port, the same ``open_seconds``, a cool-down between two openings, an event that says who. A door with a fault (no
+sound, a canary that fails) opens to nobody. The wait between visits does not hold here: it answers voices that are
+tried at the door, and whoever uses them up must not keep the household from letting a resident in. What visits have
+cost stays as it is.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ SHORTEST_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteConfig:
-    """``open``: whoever reaches the live feed's socket may ask for the door, at most ``most_an_hour`` times."""
+    """``open``: the gateway's user (and the daemon's own) may ask for the door, at most ``most_an_hour`` times."""
 
     open: bool = False
     most_an_hour: int = 30

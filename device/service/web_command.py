@@ -14,11 +14,11 @@ from typing import Any
 
 from device.errors import ConfigError
 from device.gateway.hub import Hub
-from device.live.server import SOCKET
 from device.service.config import Config, read_config
 from device.service.ears import config_path
 from device.service.status import DEFAULT_FOLDER
-from device.service.where import state_or_default
+from device.service.trust import state_folder
+from device.service.where import PAGE_STATE, live_socket
 from device.web.password import NAME, SHORTEST, hash_password, write_password
 from device.web.settings import WebConfig
 
@@ -42,7 +42,7 @@ def add_parser(commands: Any) -> None:
     serve = what.add_parser("serve", help=_SERVE, description=_SERVE, epilog=f"Example: {_SERVE_EXAMPLE}")
     serve.add_argument("--config", type=Path, required=True, help="the daemon's TOML file; see systemd/voicelatch.toml")
     serve.add_argument("--runtime-dir", type=Path, default=DEFAULT_FOLDER,
-                       help=f"folder of the daemon's {SOCKET} (default: {DEFAULT_FOLDER})")  # fmt: skip
+                       help=f"the daemon's runtime folder (default: {DEFAULT_FOLDER})")  # fmt: skip
     serve.set_defaults(action=_serve)
     password = what.add_parser("password", help=_PASSWORD, description=_PASSWORD, epilog=f"Example: {example}")
     password.add_argument("--config", type=Path, default=None, help="where [web] password_file may be named")
@@ -50,7 +50,7 @@ def add_parser(commands: Any) -> None:
     password.set_defaults(action=_password)
     for each in (serve, password):
         each.add_argument("--state-dir", type=Path, default=None,
-                          help="the daemon's state directory (default: systemd's)")  # fmt: skip
+                          help=f"the page's own state directory (default: systemd's, else {PAGE_STATE})")  # fmt: skip
 
 
 def _serve(arguments: argparse.Namespace) -> int:
@@ -72,7 +72,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    state, socket = state_or_default(arguments.state_dir), arguments.runtime_dir / SOCKET
+    state, socket = _state(arguments), live_socket(arguments.runtime_dir)
     page = WebOutlet(config, socket=socket, state=state, runtime=arguments.runtime_dir, clock=clock)
     hub = Hub(socket, [page], clock=clock)
     try:
@@ -87,7 +87,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 def _password(arguments: argparse.Namespace) -> int:
     path = config_path(arguments)
     config: Config | None = read_config(path, needs=("web",)) if path is not None else None
-    where = password_path(config.web if config is not None else WebConfig(), state_or_default(arguments.state_dir))
+    where = password_path(config.web if config is not None else WebConfig(), _state(arguments))
     if arguments.stdin:
         asked = sys.stdin.readline().rstrip("\n")
     else:
@@ -101,6 +101,10 @@ def _password(arguments: argparse.Namespace) -> int:
     write_password(where, hash_password(asked))
     print(f"The password is set ({where}).")
     return 0
+
+
+def _state(arguments: argparse.Namespace) -> Path:
+    return state_folder(arguments.state_dir) or PAGE_STATE
 
 
 def password_path(config: WebConfig, state: Path) -> Path:

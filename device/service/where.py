@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from device.live.server import SOCKET
 from device.service.config import EventsConfig
+from device.service.status import DEFAULT_FOLDER
 from device.service.trust import DEFAULT_STATE, state_folder
 
 EVENTS = "events.db"
 # Where install.sh puts it: who stands at the door does not want to type it.
 DEFAULT_CONFIG = Path("/etc/voicelatch/voicelatch.toml")
+LIVE_FOLDER = Path("/run/voicelatch-live")
+# The page's own state: the hash of its password.
+PAGE_STATE = Path("/var/lib/voicelatch-web")
 
 
 def state_or_default(asked: Path | None) -> Path:
@@ -20,3 +25,9 @@ def state_or_default(asked: Path | None) -> Path:
 def events_path(config: EventsConfig, state: Path) -> Path:
     """The event log that the daemon writes with this configuration and state directory."""
     return Path(config.path) if config.path else state / EVENTS
+
+
+def live_socket(runtime: Path) -> Path:
+    """The live feed's socket of the daemon whose runtime folder this is. The installed one's is in a folder of its own
+    (tmpfiles.d), whose group, voicelatch-live, may reach it: no reader needs the group of the daemon's files."""
+    return (LIVE_FOLDER if runtime == DEFAULT_FOLDER else runtime) / SOCKET

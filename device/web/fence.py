@@ -23,6 +23,8 @@ HEADERS = (
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
 )  # fmt: skip
+PROXY = ("Behind a proxy: it must pass on the name and port that the browser asked for (nginx: proxy_set_header Host "
+         "$http_host;).")  # fmt: skip
 SAFE_METHODS = ("GET", "HEAD")
 
 
@@ -56,12 +58,13 @@ class Fence:
     def _against(self, environ: Environ) -> str:
         host = str(environ.get("HTTP_HOST", ""))
         if not is_ours(host, self._names):
-            return f"This page is not called {host[:100]!a} here. Add the name to [web] names if it is yours."
+            return (f"This page is not called {host[:100]!a} here. Add the name to [web] names if it is yours. "
+                    f"{PROXY}")  # fmt: skip
         if environ.get("REQUEST_METHOD") in SAFE_METHODS:
             return ""
         origin = environ.get("HTTP_ORIGIN")
         if origin is not None and not is_same_origin(str(origin), host):
-            return "This form comes from another page."
+            return f"This form comes from another page ({str(origin)[:100]!a}, not {host[:100]!a}). {PROXY}"
         return "" if environ.get("HTTP_SEC_FETCH_SITE", "same-origin") == "same-origin" else "From another page."
 
 

@@ -7,30 +7,26 @@ from pathlib import Path
 from typing import Any
 
 from device.enrolment.prompts import SENTENCES
-from device.ports import Clock, Microphone
+from device.ports import Clock
 from device.service.config import Config
-from device.service.live_ears import LiveMicrophone
 from device.service.record_command import read_sentences
-from device.service.recordings import Shelf
 from device.service.status import look
-from device.service.where import events_path
 from device.web.broadcast import Broadcast, Message
-from device.web.clips import Clips
+from device.web.door_line import door_at
 from device.web.entrance import Entrance
 from device.web.fence import Fence
 from device.web.password import NAME, read_password
 from device.web.recorder import Recorder
 from device.web.server import PageServer
 from device.web.site import Parts, Site
-from device.web.visits import Visits
 from device.web.words import messages_of
 
 _LOG = logging.getLogger(__name__)
 
 
 class WebOutlet:
-    """An :class:`~device.gateway.hub.Outlet`. ``socket``: the live feed's; ``state``, ``runtime``: the daemon's
-    folders.
+    """An :class:`~device.gateway.hub.Outlet`. ``socket``: the live feed's, over which everything of the door is asked
+    for; ``state``: the page's own folder; ``runtime``: the daemon's, with the status that everybody may read.
 
     Raises :class:`~device.errors.ConfigError` where there is no password yet or the sentences cannot be read, and what
     the server raises.
@@ -42,15 +38,11 @@ class WebOutlet:
         read_password(password)
         self._broadcast = Broadcast()
 
-        def listen() -> Microphone:
-            return LiveMicrophone(socket, clock=clock, hold=True)
-
-        shelf = Shelf(state)
+        door = door_at(socket, clock)
         sentences = read_sentences(Path(web.sentences_file)) if web.sentences_file else SENTENCES
-        self._recorder = Recorder(shelf, listen, self._broadcast.publish, clock=clock, sentences=sentences)
+        self._recorder = Recorder(door, self._broadcast.publish, clock=clock, sentences=sentences)
         site = Site(Parts(
-            entrance=Entrance(password, clock=clock), broadcast=self._broadcast, recorder=self._recorder, shelf=shelf,
-            visits=Visits(events_path(config.events, state)), clips=Clips(config, state, clock),
+            entrance=Entrance(password, clock=clock), broadcast=self._broadcast, recorder=self._recorder, door=door,
             look=lambda: look(runtime), clock=clock, secure=web.tls,
         ))  # fmt: skip
         self._server = PageServer(web, Fence(site.application, web.names))

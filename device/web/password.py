@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import os
 import re
 import secrets
+import stat
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,29 +55,46 @@ def hash_password(password: str) -> PasswordHash:
 
 
 def write_password(path: Path, made: PasswordHash) -> None:
-    """For its owner alone; what root writes belongs to the folder's owner. Raises :class:`StateError`."""
-    fresh = path.with_name(f".{path.name}.new")
+    """For its owner alone; what root writes belongs to the folder's owner. No link is followed that whoever owns the
+    folder may have put there. Raises :class:`StateError`."""
+    fresh = f".{path.name}.new"
     try:
-        fresh.unlink(missing_ok=True)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(made.line + "\n")
-        if os.geteuid() == 0:
-            owner = path.parent.stat()
-            os.chown(fresh, owner.st_uid, owner.st_gid)
-        os.replace(fresh, path)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(fresh, dir_fd=folder)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(fresh, flags, 0o600, dir_fd=folder)
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(made.line + "\n")
+                if os.geteuid() == 0:
+                    owner = os.fstat(folder)
+                    os.fchown(descriptor, owner.st_uid, owner.st_gid)
+            os.replace(fresh, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+        finally:
+            os.close(folder)
     except OSError as error:
         raise StateError("the password cannot be written", where=str(path), received=error,
-                         next_step=NEXT_STEP) from error  # fmt: skip
+                         next_step=f"as the user whose folder it is, or as root: {NEXT_STEP}") from error  # fmt: skip
 
 
 def read_password(path: Path) -> PasswordHash:
-    """Raises :class:`ConfigError` where there is none, it is damaged, or others may read it."""
+    """Raises :class:`ConfigError` where there is none, it is damaged or no plain file, or others may read it."""
     try:
-        if path.stat().st_mode & 0o077:
-            raise ConfigError("others on this machine may read it", where=str(path), next_step=f"chmod 600 {path}")
-        line = path.read_text(encoding="ascii")[: 2 * LONGEST_BYTES].removesuffix("\n")
-    except (OSError, UnicodeDecodeError) as error:
+        # A pipe would be waited for, a link followed to whatever this user may read.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise ConfigError("not a file", where=str(path), next_step=f"remove it, then: {NEXT_STEP}")
+            if status.st_mode & 0o077:
+                raise ConfigError("others on this machine may read it", where=str(path), next_step=f"chmod 600 {path}")
+            line = file.read(2 * LONGEST_BYTES).decode("ascii").removesuffix("\n")
+    except OSError as error:
         raise ConfigError("the page's password cannot be read", where=str(path), received=error,
+                          next_step=NEXT_STEP) from error  # fmt: skip
+    except UnicodeDecodeError as error:
+        raise ConfigError("not a password's hash", where=str(path), received="other characters",
                           next_step=NEXT_STEP) from error  # fmt: skip
     try:
         return PasswordHash(line)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from device.enrolment.progress import GOALS, Role, missing
+from device.enrolment.progress import GOALS, Progress, Role, missing
 from device.enrolment.prompts import SENTENCES, Prompt
 from device.enrolment.takes import Judged
 from device.errors import DataError, VoicelatchError
@@ -21,9 +21,10 @@ from device.ports import Clock, Microphone
 from device.service.ears import Ears
 from device.service.record import Session, View
 from device.service.record_command import make_session
-from device.service.recordings import Shelf, check_person
-from device.sound.pcm import Frame, Gap
+from device.service.recordings import check_person
+from device.sound.pcm import Frame, Gap, Samples
 from device.web.broadcast import Message
+from device.web.door import DoorClient
 
 _LOG = logging.getLogger(__name__)
 GONE_SECONDS = 20.0
@@ -51,14 +52,12 @@ class State:
 
 
 class Recorder:
-    """``listen`` opens the door's microphone, and holds the door until that is closed. ``sentences``: what to say."""
+    """At the microphone of ``door``, which is held until that is closed. ``sentences``: what to say."""
 
-    def __init__(
-        self, shelf: Shelf, listen: Callable[[], Microphone], publish: Callable[[Message], None], *, clock: Clock,
-        sentences: Sequence[str] = SENTENCES,
-    ) -> None:  # fmt: skip
+    def __init__(self, door: DoorClient, publish: Callable[[Message], None], *, clock: Clock,
+                 sentences: Sequence[str] = SENTENCES) -> None:  # fmt: skip
         self._sentences = sentences
-        self._shelf, self._listen, self._publish, self._clock = shelf, listen, publish, clock
+        self._door, self._publish, self._clock = door, publish, clock
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._why: Why = ""
@@ -114,10 +113,10 @@ class Recorder:
         self._tell()
 
     def _hold(self, role: Role, person: str) -> str:
-        microphone = _Until(self._listen(), self._ended)
+        microphone = _Until(self._door.listen(), self._ended)
         try:
             session = make_session(
-                Ears(microphone, self._clock, "the door"), self._shelf, role, person,
+                Ears(microphone, self._clock, "the door"), _Kept(self._door), role, person,
                 _Shown(self._publish), target_seconds=GOALS[role].seconds_a_day, now=self._clock.wall_time(),
                 sentences=self._sentences,
             )  # fmt: skip
@@ -137,6 +136,19 @@ class Recorder:
         now = self.state
         self._publish({"kind": "recorder", "running": now.running, "role": now.role, "person": now.person,
                        "said": now.said})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A :class:`~device.service.record_command.TakeStore` at the door, which knows which day it is."""
+
+    door: DoorClient
+
+    def of(self, role: Role, person: str) -> Progress:
+        return self.door.of(role, person)
+
+    def keep(self, samples: Samples, role: Role, person: str, day: str) -> Path:
+        return Path(self.door.save_take(samples, role, person))
 
 
 @dataclass(frozen=True, slots=True)

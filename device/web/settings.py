@@ -10,8 +10,8 @@ from device.settings import is_loopback, within
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebConfig:
-    """A page at ``host``:``port``; its password is in ``password_file`` (empty: ``web-password`` in the state
-    directory). ``names``: what browsers may call this machine, beyond localhost and addresses.
+    """A page at ``host``:``port``; its password is in ``password_file`` (empty: ``web-password`` in the page's
+    own state directory). ``names``: what browsers may call this machine, beyond localhost and addresses.
 
     ``sentences_file``: what to say when recording, one sentence a line; empty for English ones.
 

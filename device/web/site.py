@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -13,10 +14,10 @@ from device.errors import DataError, VoicelatchError
 from device.ports import Clock
 from device.service.explain import explain
 from device.service.kept_clips import Label
-from device.service.recordings import Shelf
 from device.service.status import Sighting
+from device.settings import LARGEST
 from device.web.broadcast import Broadcast
-from device.web.clips import Clips
+from device.web.door import DoorClient
 from device.web.entrance import Entrance, same
 from device.web.fence import SAFE_METHODS
 from device.web.health import facts, read_celsius
@@ -29,6 +30,8 @@ from device.web.words import line_of, outcome_in_words
 
 _LOG = logging.getLogger(__name__)
 SESSION = "voicelatch.session"
+# Python takes the digits of every script for a number, and has no largest one; the event log has.
+_NUMBER = re.compile(r"[0-9]{1,19}")
 FILES = ("page.css", "live.js", "record.js", "icon.svg")
 DONE = {"labelled": "Labelled. The next refresh learns from that clip.", "deleted": "The clip was deleted."}
 ROLES: tuple[tuple[Role, str], ...] = (
@@ -46,9 +49,7 @@ class Parts:
     entrance: Entrance
     broadcast: Broadcast
     recorder: Recorder
-    shelf: Shelf
-    visits: Visits
-    clips: Clips
+    door: DoorClient
     look: Callable[[], Sighting]
     clock: Clock
     secure: bool
@@ -59,6 +60,7 @@ class Site:
 
     def __init__(self, parts: Parts) -> None:
         self._parts, self._pages, self._bottle = parts, Pages(), load("bottle")
+        self._visits = Visits(parts.door)
         # With TLS, a name that browsers accept from this very host alone.
         self._cookie = "__Host-voicelatch" if parts.secure else "voicelatch"
         self._login_cookie = f"{self._cookie}-login"
@@ -71,7 +73,7 @@ class Site:
         self._add("GET /", self._live)
         self._add("GET /stream", self._stream)
         self._add("GET /events", self._events)
-        self._add("GET /events/<n:int>", self._event)
+        self._add("GET /events/<n>", self._event)
         self._add("GET /clips", self._clips)
         self._add("GET /clips/<name>", self._clip)
         self._add("POST /clips/<name>", self._label)
@@ -108,11 +110,12 @@ class Site:
         request = self._request
         session = self._parts.entrance.who(request.get_cookie(self._cookie) or "")
         if session is None:
-            if request.method in SAFE_METHODS and "text/html" in request.get_header("Accept", "*"):
+            if request.method in SAFE_METHODS and "text/html" in request.environ.get("HTTP_ACCEPT", "*"):
                 self._go("/login")
             raise self._bottle.HTTPError(401, "Please log in.")
         if request.method not in SAFE_METHODS:
-            token = request.get_header("X-CSRF-Token") or self._forms.getunicode("csrf") or ""
+            # Not by Bottle, which raises for a header that is no UTF-8.
+            token = request.environ.get("HTTP_X_CSRF_TOKEN") or self._forms.getunicode("csrf") or ""
             if not same(session.csrf, token):
                 raise self._bottle.HTTPError(403, "This form is too old. Go back, load the page again, and repeat it.")
         request.environ[SESSION] = session
@@ -155,6 +158,8 @@ class Site:
         if watcher is None:
             raise self._bottle.HTTPError(503, "Too many pages are open at once.")
         self._bottle.response.content_type = "text/event-stream; charset=utf-8"
+        # A proxy that collects an answer before it passes it on would show what was.
+        self._bottle.response.set_header("X-Accel-Buffering", "no")
         token = self._request.get_cookie(self._cookie) or ""
         return stream(watcher, self._parts.broadcast, self._parts.clock,
                       wanted=lambda: self._parts.entrance.who(token, touch=False) is not None)  # fmt: skip
@@ -171,12 +176,13 @@ class Site:
         query, today = self._request.query, self._parts.clock.wall_time().astimezone().date()
         day, show = _day(query.getunicode("day") or "", today), query.getunicode("show") or "visits"
         show = show if show in SHOWN else "visits"
-        lines = [line_of(each) for each in self._parts.visits.of_day(day, show)]
+        lines = [line_of(each) for each in self._visits.of_day(day, show)]
         return self._show("events", "Events", lines=lines, day=day, show=show, before=day - timedelta(days=1),
                           after=day + timedelta(days=1) if day < today else None, today=today)  # fmt: skip
 
-    def _event(self, n: int) -> str:
-        told = self._parts.visits.get(n)
+    def _event(self, n: str) -> str:
+        number = int(n) if _NUMBER.fullmatch(n) else -1
+        told = self._visits.get(number) if 0 <= number <= LARGEST else None
         if told is None:
             raise self._bottle.HTTPError(404, "There is no event of this number.")
         scores, cosines = told.get("scores"), told.get("cosines")
@@ -186,33 +192,33 @@ class Site:
                           cosines=cosines if isinstance(cosines, dict) else {})  # fmt: skip
 
     def _clips(self) -> str:
-        clips, done = self._parts.clips, self._request.query.getunicode("done")
-        people = clips.people()
-        return self._show("clips", "Clips", clips=clips.waiting(people), are_kept=clips.are_kept, people=people,
-                          done=DONE.get(done or "", ""), in_words=outcome_in_words)  # fmt: skip
+        listed, done = self._parts.door.clips(), self._request.query.getunicode("done")
+        return self._show("clips", "Clips", clips=listed.clips, are_kept=listed.are_kept, people=listed.people,
+                          count=listed.count, done=DONE.get(done or "", ""), in_words=outcome_in_words)  # fmt: skip
 
     def _clip(self, name: str) -> Any:
-        path = self._parts.clips.path(name)
-        return self._bottle.static_file(path.name, root=str(path.parent), mimetype="audio/wav")
+        content = self._parts.door.clip_audio(name)
+        headers = {"Content-Type": "audio/wav", "Content-Length": str(len(content))}
+        return self._bottle.HTTPResponse(b"" if self._request.method == "HEAD" else content, headers=headers)
 
     def _label(self, name: str) -> None:
         """Buttons: a resident's name as ``resident``; or ``what`` is a stranger (perhaps with a name), or to delete."""
-        forms, clips = self._forms, self._parts.clips
+        forms, door = self._forms, self._parts.door
         resident, what = forms.getunicode("resident"), forms.getunicode("what")
         if what == "delete":
-            clips.delete(name)
+            door.delete_clip(name)
             self._go("/clips?done=deleted")
         if not resident and what != "stranger":
             raise DataError("who it was is not clear", where=name, next_step="press one of the buttons below a clip")
         known_as = forms.getunicode("known_as") or ""
-        clips.label(name, Label("allowed", resident) if resident else Label("others", known_as))
+        door.label_clip(name, Label("allowed", resident) if resident else Label("others", known_as))
         self._go("/clips?done=labelled")
 
     # Recording
 
     def _record(self) -> str:
         today = f"{self._parts.clock.wall_time():%Y-%m-%d}"
-        rows = [(each, missing(each, today=today)) for each in self._parts.shelf.progress()]
+        rows = [(each, missing(each, today=today)) for each in self._parts.door.progress()]
         return self._show("record", "Record", rows=rows, state=self._parts.recorder.state, roles=ROLES,
                           title_of=_title_of)  # fmt: skip
 

@@ -1,12 +1,12 @@
-"""What happened, read from the event log for one page at a time."""
+"""What happened, asked of the door for one page at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from pathlib import Path
 
-from device.service.event_reader import EventReader, Wanted
+from device.web.door import DoorClient
 from device.web.words import TROUBLE, VISITS, Told
 
 # A page longer than this is read by nobody; `device events` exports everything.
@@ -14,26 +14,18 @@ MOST = 500
 SHOWN: dict[str, tuple[str, ...]] = {"visits": VISITS, "trouble": TROUBLE, "all": ()}
 
 
+@dataclass(frozen=True, slots=True)
 class Visits:
-    """The log at ``path``, opened for each page anew, since pages come on several threads.
+    """The log of ``door``. Raises what that raises."""
 
-    Raises :class:`~device.errors.DataError` where there is none, :class:`~device.errors.StateError` where it cannot be
-    read.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    door: DoorClient
 
     def of_day(self, day: date, show: str) -> Sequence[Told]:
         """The last :data:`MOST` events of a day of the door's calendar, newest first; ``show`` is of :data:`SHOWN`."""
         since = datetime.combine(day, time()).astimezone()
         until = datetime.combine(day + timedelta(days=1), time()).astimezone()
-        with EventReader(self._path) as reader:
-            found = reader.latest(MOST, Wanted(kinds=SHOWN[show], since=since, until=until))
-        return [each.told for each in reversed(found)]
+        return self.door.events(kinds=SHOWN[show], since=since, until=until, most=MOST)
 
     def get(self, n: int) -> Told | None:
         """The event of number ``n``."""
-        with EventReader(self._path) as reader:
-            found = reader.get(n)
-        return None if found is None else found.told
+        return self.door.event(n)

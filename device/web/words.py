@@ -37,6 +37,7 @@ _SAID: dict[str, tuple[Tone, str]] = {
     ),
     "canary_failed": ("trouble", "The hourly check of the door's own judgement failed."),
     "canary_passed": ("plain", "The hourly check passed."),
+    "request_refused": ("trouble", "A program of this machine asked the door for what it may not have: {asked}."),
     "visits_unknown": ("trouble", "How many visits failed before is not known: the door begins as after many."),
     "replay_memory_lost": ("trouble", "What was heard before the start is not known: a recording of it may pass."),
     "microphone_silent": ("trouble", "The microphone delivers nothing: the door hears nobody."),
@@ -93,7 +94,11 @@ def _headline(kind: str, told: Told) -> tuple[Tone, str]:
         return loss, str(told.get("reason") or "Others are known now.")
     if kind != "decision":
         tone, said = _SAID.get(kind, ("plain", f"{kind.replace('_', ' ').capitalize()}."))
-        return tone, said.replace("{by}", str(told.get("by", "somebody"))).replace("{table}", str(told.get("table")))
+        words = {"{by}": told.get("by", "somebody"), "{asked}": told.get("asked", "something"),
+                 "{table}": told.get("table")}  # fmt: skip
+        for place, word in words.items():
+            said = said.replace(place, str(word))
+        return tone, said
     outcome = str(told.get("outcome"))
     said = HEADLINES.get(outcome, f"{outcome.replace('_', ' ').capitalize()}.")
     tones: dict[str, Tone] = {"open": "opened", "say_more": "plain", "cooling_down": "plain", "held": "plain"}

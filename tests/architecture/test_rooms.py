@@ -51,7 +51,7 @@ MAY = {
         "device.settings",
         "device.errors",
     ),
-    # A process of its own beside the door: it reads its files and its feed, and reaches neither door nor pins.
+    # A process and a user of its own: it knows the door by its feed and what that answers; it has no file of it.
     "device/web": (
         "device.web",
         "device.enrolment",
@@ -59,7 +59,7 @@ MAY = {
         "device.ports",
         "device.service.config",
         "device.service.ears",
-        "device.service.event_reader",
+        "device.live.reader",
         "device.service.explain",
         "device.service.kept_clips",
         "device.service.live_ears",
@@ -67,7 +67,6 @@ MAY = {
         "device.service.record_command",
         "device.service.recordings",
         "device.service.status",
-        "device.service.where",
         "device.settings",
         "device.sound.pcm",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from device.live.access import Access, Role
+from device.live.answering import Answerer
 from device.live.feed import Heard, LiveFeed
 from device.live.server import LiveServer
 from device.ports import Event
@@ -20,13 +23,17 @@ from device.sound.pcm import FRAME_SAMPLES, Frame
 class World:
     """``step`` lets the server do all there is to do now."""
 
-    def __init__(self, folder: Path, **feed: int) -> None:
+    def __init__(self, folder: Path, *, role: Role = Role.OWNER, answerer: Answerer | None = None, **feed: int) -> None:
+        """``role``: what this user is to the door."""
         self.path, self.clock, self.feed = folder / "live.sock", ManualClock(), LiveFeed(**feed)
-        self.server = LiveServer(self.path, self.feed, clock=self.clock, status=lambda: {"bundle": "demo"})
+        self.server = LiveServer(self.path, self.feed, clock=self.clock, status=lambda: {"bundle": "demo"},
+                                 access=Access({os.geteuid(): role}), answerer=answerer)  # fmt: skip
 
     def step(self) -> None:
         for _ in range(4):
             self.server.step()
+            while self.server.answering.step():
+                self.server.step()
 
     def join(self, *requests: object) -> Reader:
         reader = Reader(self.path)

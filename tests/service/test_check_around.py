@@ -92,10 +92,20 @@ def test_a_page_without_a_password_or_with_a_certificate_that_is_none_is_refused
         describe_page(WebConfig(enabled=True), state=tmp_path)
     write_password(tmp_path / NAME, hash_password("several words to say"))
     assert "127.0.0.1:8737/ for this machine alone" in describe_page(WebConfig(enabled=True), state=tmp_path)
+    assert "its password is set" in describe_page(WebConfig(enabled=True), state=tmp_path)
     (tmp_path / "page.pem").write_text("no certificate")
     pem = str(tmp_path / "page.pem")
     with pytest.raises(ConfigError, match=r"tls_cert = .*page\.pem"):
         describe_page(WebConfig(enabled=True, host="0.0.0.0", tls_cert=pem, tls_key=pem), state=tmp_path)
+
+
+@needs_page
+def test_the_page_s_password_is_no_matter_of_the_daemon_s_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("device.web.password.os.open", refuse)
+    assert "this user may not read" in describe_page(WebConfig(enabled=True), state=tmp_path)
 
 
 def test_the_light_s_pin_is_claimed_and_let_go() -> None:

@@ -1,18 +1,25 @@
 """The shipped daemon with its live feed: what a reader sees of a visit, reloads, and a feed that cannot be."""
 
+import contextlib
 import json
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from device.live.feed import Announced, Heard
+from device.errors import DataError, LiveError
+from device.live.access import Role
+from device.live.answering import Asker
+from device.live.feed import Announced, Heard, Note
 from device.live.reader import LiveReader
+from device.live.requests import Question
 from device.ports import Event
+from device.service.answers import DoorAnswers
 from device.service.config import read_config
 from device.service.daemon import Hardware, Wishes, build_door, reload_door, serve
 from device.service.extras import make_extras
@@ -102,6 +109,70 @@ def test_a_feed_that_fails_at_every_step_does_not_reach_the_door(config: Path) -
     serve(build_door(read_config(config), things), things, Wishes(), lambda: None)
     assert [on for _, on in things.relay.history] == [True, False]  # type: ignore[attr-defined]
     assert things.extras.feed.lost > 100
+
+
+@pytest.mark.parametrize("hangs", [True, False], ids=["a disk that hangs", "questions without a break"])
+def test_whatever_is_asked_of_its_files_a_resident_is_let_in_as_ever(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hangs: bool
+) -> None:
+    gate, ended, answered = threading.Event(), threading.Event(), list[str]()
+
+    def answer(_self: DoorAnswers, question: Question, _asker: Asker) -> dict[str, object]:
+        answered.append(question.name)
+        assert not hangs or gate.wait(60.0)
+        return {"filler": "x" * 100_000}
+
+    monkeypatch.setattr(DoorAnswers, "answer", answer)
+    things = hardware(config, tmp_path, [ANNA, silence(4.0)])
+    door = build_door(read_config(config), things)
+
+    def ask() -> None:
+        with LiveReader(tmp_path / "live.sock", topics=[]) as reader, contextlib.suppress(LiveError):
+            while not ended.is_set():
+                reader.ask("recordings")
+
+    askers = [threading.Thread(target=ask, daemon=True) for _ in range(3)]
+    for each in askers:
+        each.start()
+    while not answered:
+        gate.wait(0.01)
+    serve(door, things, Wishes(), lambda: None)
+    ended.set()
+    gate.set()
+    assert [on for _, on in things.relay.history] == [True, False]  # type: ignore[attr-defined]
+    for each in askers:
+        each.join(30.0)
+        assert not each.is_alive()
+
+
+def test_what_the_feed_refused_is_in_the_event_log(config: Path) -> None:
+    things = hardware(config, None, [silence(1.0)])
+    details = {"uid": 901, "role": "page", "asked": "open", "unreported": 0}
+    things.extras.feed.note(Note(kind="request_refused", details=details))
+    serve(build_door(read_config(config), things), things, Wishes(), lambda: None)
+    (event,) = things.events.inner.of("request_refused")  # type: ignore[attr-defined]
+    assert event.details == details
+
+
+def test_the_answers_know_the_residents_that_are_in_force(config: Path, tmp_path: Path) -> None:
+    clock, status = ManualClock(), StatusFile(None)
+    extras = make_extras(read_config(config), clock, state=tmp_path, simulate=True, runtime=None, status=status)
+    things = Hardware(microphone=SimulatedMicrophone([], clock=clock), relay=SimulatedRelay(clock), clock=clock,
+                      supervisor=RecordedSupervisor(), events=RecordedEvents(), status=status,
+                      extras=extras)  # fmt: skip
+    asker, question = Asker(role=Role.PAGE, uid=901), Question(name="clips", details={})
+    with pytest.raises(DataError, match="not ready"):
+        extras.answers.answer(question, asker)
+    door = build_door(read_config(config), things)
+    residents = extras.answers.answer(question, asker)["people"]
+    assert residents
+    config.write_text(config.read_text() + "[privacy]\nkeep_clips = true\n")
+    reload_door(door, config, things)
+    answer = extras.answers.answer(question, asker)
+    assert (answer["people"], answer["are_kept"]) == (residents, True)
+    config.write_text(config.read_text().replace("keep_clips = true", "keep_clips = 7"))
+    reload_door(door, config, things)
+    assert extras.answers.answer(question, asker)["are_kept"] is True
 
 
 def test_memory_is_told_in_bytes() -> None:

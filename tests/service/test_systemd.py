@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from device.live.access import USERS
+from device.service.where import LIVE_FOLDER, PAGE_STATE, live_socket
 from tests.conftest import ROOT
 
 NAMES = ("voicelatch", "voicelatch-guardian", "voicelatch-gateway", "voicelatch-web")
@@ -101,22 +103,43 @@ def test_gateway_and_page_alone_have_a_network_and_nothing_that_the_door_needs_d
     assert daemon["RestrictAddressFamilies"] == ["AF_UNIX"]
     assert gateway["RestrictAddressFamilies"] == ["AF_UNIX AF_INET AF_INET6"]
     assert gateway["PrivateDevices"] == ["true"]
-    assert gateway["User"] == ["voicelatch-gateway"]
-    assert gateway["SupplementaryGroups"] == daemon["User"], "the live feed's socket belongs to that user's group"
     for apart in (GATEWAY, PAGE):
         assert not {"Requires", "BindsTo", "PartOf", "Wants"} & set(keys(apart))
         assert all(apart.name not in unit.read_text() for unit in (DAEMON, GUARDIAN))
 
 
-def test_the_page_writes_recordings_and_clips_alone_and_does_not_reach_the_pin() -> None:
-    page, daemon, guardian = keys(PAGE), keys(DAEMON), keys(GUARDIAN)
-    assert page["User"] == daemon["User"], "whose files it reads"
-    assert page["StateDirectory"] == ["voicelatch/recordings voicelatch/clips"]
-    assert "ReadWritePaths" not in page
-    assert page["ProtectSystem"] == ["strict"]
-    assert page["InaccessiblePaths"] == [f"-/run/{guardian['RuntimeDirectory'][0]}"]
-    assert page["PrivateDevices"] == ["true"]
-    assert guardian["Group"][0] not in page["SupplementaryGroups"][0].split()
+@pytest.mark.parametrize("unit", [GATEWAY, PAGE], ids=lambda each: each.stem)
+def test_what_has_a_network_is_a_user_of_its_own_and_in_no_group_but_that_of_the_live_socket(unit: Path) -> None:
+    made, said = (ROOT / "systemd/sysusers.d/voicelatch.conf").read_text(), keys(unit)
+    assert said["User"] == [unit.stem]
+    assert unit.stem not in (keys(DAEMON)["User"][0], keys(GUARDIAN)["User"][0])
+    assert said["SupplementaryGroups"] == ["voicelatch-live"]
+    assert "Group" not in said
+    assert not re.search(rf"^m {unit.stem} ", made, re.M), "in a further group"
+    assert "ReadWritePaths" not in said
+    assert said["ProtectSystem"] == ["strict"]
+    assert said["PrivateDevices"] == ["true"]
+    (hidden,) = said["InaccessiblePaths"]
+    for path in (f"/run/{keys(GUARDIAN)['RuntimeDirectory'][0]}", "/var/lib/voicelatch", "/opt/voicelatch/models"):
+        assert f"-{path}" in hidden.split()
+    assert {"ptrace", "process_vm_readv", "process_vm_writev"} <= set(said["SystemCallFilter"][-1].lstrip("~").split())
+
+
+def test_the_page_s_state_is_its_own_and_there_before_it_is_started() -> None:
+    said = keys(PAGE)
+    assert said["StateDirectory"] == ["voicelatch-web"]
+    assert said["ExecStart"][0].endswith(f"--state-dir {PAGE_STATE}")
+    text = (ROOT / "systemd/tmpfiles.d/voicelatch.conf").read_text()
+    assert re.search(rf"^d {PAGE_STATE} 0700 voicelatch-web voicelatch-web", text, re.M)
+    assert "user=voicelatch-web" in (ROOT / "systemd/voicelatch.sh").read_text()
+
+
+def test_the_live_socket_s_folder_is_the_daemon_s_and_its_group_is_not_that_of_the_daemon_s_files() -> None:
+    text = (ROOT / "systemd/tmpfiles.d/voicelatch.conf").read_text()
+    assert re.search(rf"^d {LIVE_FOLDER} +2750 voicelatch voicelatch-live", text, re.M)
+    assert keys(DAEMON)["ReadWritePaths"] == [f"-{LIVE_FOLDER}"]
+    assert live_socket(Path(f"/run/{keys(DAEMON)['RuntimeDirectory'][0]}")) == LIVE_FOLDER / "live.sock"
+    assert set(USERS) == {keys(PAGE)["User"][0], keys(GATEWAY)["User"][0]}
 
 
 def test_only_the_guardian_reaches_the_pins_and_only_the_daemon_the_microphone() -> None:
@@ -145,7 +168,7 @@ def test_bundles_belong_to_those_who_deploy() -> None:
     assert re.search(r"^d /opt/voicelatch/models +2770 root voicelatch-models", text, re.M)
     assert "voicelatch-models" in keys(DAEMON)["SupplementaryGroups"][0].split()
     assert keys(DAEMON)["ProtectSystem"] == ["strict"]
-    assert "ReadWritePaths" not in keys(DAEMON)
+    assert keys(DAEMON)["ReadWritePaths"] == [f"-{LIVE_FOLDER}"]
 
 
 @pytest.mark.parametrize("given", [["--wrong"], ["--purge"], ["--listen", "soon"], ["--with", "train"]])

@@ -1,5 +1,6 @@
 """The page's password: only its hash is kept, for its owner alone, and whatever is wrong with it lets nobody in."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -47,6 +48,30 @@ def test_a_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
     path.chmod(0o640)
     with pytest.raises(ConfigError, match="others on this machine"):
         read_password(path)
+
+
+def test_no_link_is_followed_whoever_put_it_there(tmp_path: Path) -> None:
+    secret, folder = tmp_path / "secret", tmp_path / "state"
+    secret.write_text(HASH.line + "\n")
+    secret.chmod(0o600)
+    folder.mkdir()
+    for name in ("web-password", ".web-password.new"):
+        (folder / name).symlink_to(secret)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_password(folder / "web-password")
+    other = hash_password("another battery staple")
+    write_password(folder / "web-password", other)
+    assert secret.read_text() == HASH.line + "\n", "what root writes went through a link"
+    assert read_password(folder / "web-password") == other
+    (tmp_path / "link").symlink_to(folder)
+    with pytest.raises(StateError):
+        write_password(tmp_path / "link" / "web-password", other)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "web-password", 0o600)
+    with pytest.raises(ConfigError, match="not a file"):
+        read_password(tmp_path / "web-password")
 
 
 def test_without_a_file_it_is_said_how_to_make_one(tmp_path: Path) -> None:

@@ -9,12 +9,13 @@ import pytest
 
 from device.errors import DataError, LiveError
 from device.ports import Clock, Microphone
-from device.service.recordings import Shelf
+from device.service.answers import DoorAnswers
 from device.simulated.clock import ManualClock
 from device.simulated.microphone import Segment, SimulatedMicrophone, silence
 from device.sound.pcm import Frame, Gap
+from device.web.door_line import DoorLine
 from device.web.recorder import GONE_SECONDS, LONGEST_SECONDS, Recorder
-from tests.web.world import ANNA
+from tests.web.world import ANNA, SimulatedLine
 
 
 class Heard:
@@ -40,8 +41,9 @@ class Room:
         self.each: Callable[[], object] = lambda: None
         self.ended = threading.Event()
         self.microphones: list[Heard] = []
-        self.shelf = Shelf(folder)
-        self.recorder = Recorder(self.shelf, self.listen, self.publish, clock=self.clock)
+        answers = DoorAnswers(state=folder, clock=self.clock)
+        self.door = DoorLine(lambda: SimulatedLine(answers), self.listen)
+        self.recorder = Recorder(self.door, self.publish, clock=self.clock)
 
     def listen(self) -> Microphone:
         def each() -> None:
@@ -88,7 +90,7 @@ def test_sentences_are_kept_where_training_finds_them_and_the_next_is_asked_for(
 
 def test_the_household_is_asked_in_its_own_language(tmp_path: Path) -> None:
     room, own = Room(tmp_path, sentences(1)), ("Grüß Gott!", "Servus!")
-    room.recorder = Recorder(room.shelf, room.listen, room.publish, clock=room.clock, sentences=own)
+    room.recorder = Recorder(room.door, room.publish, clock=room.clock, sentences=own)
     room.record()
     assert (room.prompts[0]["text"], room.prompts[-1]["text"]) == own
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
+from device.live.access import Role
+from device.live.answering import Answering, Asker
+from device.live.reader import answer_of
+from device.live.requests import Question, parse_request
 from device.ports import Event, Microphone
+from device.service.answers import DoorAnswers
 from device.service.config import Config, EventsConfig, ModelConfig, PrivacyConfig, RelayConfig
 from device.service.events import FileEvents
 from device.service.privacy import CLIPS
@@ -19,7 +26,7 @@ from device.service.status import Sighting
 from device.simulated.clock import ManualClock
 from device.simulated.microphone import SimulatedMicrophone, silence
 from device.web.broadcast import Broadcast
-from device.web.clips import Clips
+from device.web.door_line import DoorLine
 from device.web.entrance import Entrance
 from device.web.fence import Fence
 from device.web.password import NAME, hash_password, write_password
@@ -27,13 +34,32 @@ from device.web.recorder import Recorder
 from device.web.server import PageServer
 from device.web.settings import WebConfig
 from device.web.site import Parts, Site
-from device.web.visits import Visits
+from device.web.visitors import Visitors
 from tests.conftest import ROOT
 
 PASSWORD = "correct horse battery"
 # Hashed once: each time takes a tenth of a second, on purpose.
 HASH = hash_password(PASSWORD)
 ANNA = ROOT / "device/simulated/evening/anna.wav"
+
+
+class SimulatedLine:
+    """A line to the daemon without a socket: the lines that would go over it go through the daemon's own code."""
+
+    def __init__(self, answers: DoorAnswers) -> None:
+        self._answering, self._asker = Answering(answers, wake=lambda: None), Asker(role=Role.PAGE, uid=4711)
+
+    def ask(self, name: str, /, **details: object) -> dict[str, Any]:
+        question = parse_request(json.dumps({"ask": name, "with": details}).encode())
+        assert isinstance(question, Question)
+        self._answering.submit(question, self._asker)
+        assert self._answering.step()
+        item = self._answering.take()
+        assert item is not None
+        return answer_of(json.loads(item[1]))
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
 
 class World:
@@ -46,6 +72,7 @@ class World:
         listen: Callable[[], Microphone] | None = None,
         keep_clips: bool = True,
         secure: bool = False,
+        visitors: Visitors | None = None,
     ) -> None:
         self.folder, self.clock = folder, ManualClock()
         write_password(folder / NAME, HASH)
@@ -55,15 +82,21 @@ class World:
         )  # fmt: skip
         self.events = FileEvents(folder / "events.db", max_bytes=1_000_000)
         self.broadcast, self.shelf, self.seen = Broadcast(), Shelf(folder), Sighting(problem="no daemon")
-        self.recorder = Recorder(self.shelf, listen or self._nothing, self.broadcast.publish, clock=self.clock)
+        self.answers = DoorAnswers(state=folder, clock=self.clock)
+        self.answers.serves(self.config, ("Anna", "Bruno"))
+        self.door = DoorLine(lambda: SimulatedLine(self.answers), listen or self._nothing)
+        self.recorder = Recorder(self.door, self.broadcast.publish, clock=self.clock)
         self.entrance = Entrance(folder / NAME, clock=self.clock)
         site = Site(Parts(
-            entrance=self.entrance, broadcast=self.broadcast, recorder=self.recorder,
-            shelf=self.shelf, visits=Visits(folder / "events.db"), clips=Clips(self.config, folder, self.clock),
+            entrance=self.entrance, broadcast=self.broadcast, recorder=self.recorder, door=self.door,
             look=lambda: self.seen, clock=self.clock, secure=secure,
         ))  # fmt: skip
         self.server = PageServer(
-            WebConfig(enabled=True, port=0), Fence(site.application, ["door.lan"]), look_seconds=0.02, close_seconds=0.2
+            WebConfig(enabled=True, port=0),
+            Fence(site.application, ["door.lan"]),
+            look_seconds=0.02,
+            close_seconds=0.2,
+            visitors=visitors,
         )
         self.server.start()
         self.address = f"http://127.0.0.1:{self.server.port}"

@@ -1,14 +1,22 @@
 #!/bin/sh
 # The door's commands, as `voicelatch NAME ...`. They run as the daemon's user, so that they see what it sees, and who
-# runs them need not own its files; `check --as-service` starts a unit, and takes root.
+# runs them need not own its files; `check --as-service` starts a unit, and takes root. The caller's folder and
+# environment have no say in which code runs (python -I, env -i); what a terminal needs is passed on.
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+export PATH
 cd /opt/voicelatch || exit 69
 user=voicelatch
-for each in "$@"; do
-  [ "$each" != --as-service ] || user=root
-done
-set -- .venv/bin/python -c 'from device.__main__ import leave, main; leave(main())' "$@"
+if [ "${1:-}" = check ]; then
+  for argument in "$@"; do
+    [ "$argument" != --as-service ] || user=root
+  done
+fi
+set -- /usr/bin/env -i PATH="$PATH" OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1 \
+  ${TERM+"TERM=$TERM"} ${LANG+"LANG=$LANG"} ${LC_ALL+"LC_ALL=$LC_ALL"} ${COLUMNS+"COLUMNS=$COLUMNS"} \
+  ${NO_COLOR+"NO_COLOR=$NO_COLOR"} \
+  /opt/voicelatch/.venv/bin/python -I -c 'from device.__main__ import leave, main; leave(main())' "$@"
 if [ "$(id -u)" != 0 ]; then
-  exec sudo -u "$user" "$@"
+  exec sudo -u "$user" -- "$@"
 elif [ "$user" = root ]; then
   exec "$@"
 fi

@@ -6,7 +6,6 @@ import argparse
 import io
 import json
 import logging
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -15,6 +14,7 @@ from typing import Any
 
 from device.errors import ConfigError, StateError, VoicelatchError
 from device.ports import Clock, EventSink, Microphone, Relay
+from device.safe_files import replace_file
 from device.service import demo
 from device.service.config import Config, EventsConfig, read_config
 from device.service.config_command import add_parser as add_config_command
@@ -166,10 +166,8 @@ def _bench(arguments: argparse.Namespace) -> int:
     for name, value in told.items():
         print(f"{name:22s} {value:10.3f}")
     if arguments.json:
-        fresh = arguments.json.with_name(arguments.json.name + ".new")
         try:
-            fresh.write_text(json.dumps(told, indent=1), encoding="utf-8")
-            os.replace(fresh, arguments.json)
+            replace_file(arguments.json, json.dumps(told, indent=1).encode(), mode=0o644)
         except OSError as error:
             raise StateError("cannot be written", where=str(arguments.json), received=error) from error
     return 0

@@ -16,6 +16,8 @@ from dataclasses import astuple, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from device.safe_files import give_to_owner_of_folder
+
 _LOG = logging.getLogger(__name__)
 SQLITE_MAGIC = b"SQLite format 3\0"
 # Written back to the file after so many pages, so that no opening waits for a large batch.
@@ -120,7 +122,7 @@ class EventTable:
     """
 
     def __init__(self, path: Path, *, patience_seconds: float = 0.2) -> None:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
         give_to_owner_of_folder(path)
         self._connection = connect(str(path), patience_seconds=patience_seconds)
         try:
@@ -205,10 +207,3 @@ class EventTable:
 def _identity(path: Path) -> tuple[int, int]:
     found = path.stat()
     return found.st_dev, found.st_ino
-
-
-def give_to_owner_of_folder(path: Path) -> None:
-    """What root makes in the daemon's stead belongs to the daemon, or it could not go on."""
-    if os.geteuid() == 0:
-        folder = path.parent.stat()
-        os.chown(path, folder.st_uid, folder.st_gid)

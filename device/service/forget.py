@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from device.errors import DataError, StateError, VoicelatchError
+from device.safe_files import become_owner_of
 from device.service.audit import Head, forge, read_head, read_link, verify, write_head
 from device.service.config import Config, read_config
 from device.service.event_table import FAILURES, EventTable, Row, row_of
@@ -29,7 +30,7 @@ from device.service.log_files import LogFiles
 from device.service.privacy import files_of, remove, safe
 from device.service.replay import NAME as REPLAY_FILE
 from device.service.take_over import find_old, make_room, take_over
-from device.service.where import DEFAULT_CONFIG, events_path, state_or_default
+from device.service.where import DEFAULT_CONFIG, enter_state, events_path
 from device.verdict.bundle import load_bundle, resolve_current
 
 # The fields of events in which people are named: as a whole, within a text, or as keys.
@@ -203,8 +204,10 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def _command(arguments: argparse.Namespace) -> int:
     config = read_config(arguments.config)
-    state = state_or_default(arguments.state_dir)
-    told = forget_person(arguments.person, config, state=state, events=events_path(config.events, state),
+    state = enter_state(arguments.state_dir)
+    events = events_path(config.events, state)
+    become_owner_of(events.parent)
+    told = forget_person(arguments.person, config, state=state, events=events,
                          now=datetime.now().astimezone())  # fmt: skip
     if arguments.json:
         print(json.dumps(asdict(told), indent=1))

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from device.errors import BundleError, ConfigError, StateError
+from device.safe_files import read_file, replace_file
 from device.service.config import ModelConfig
 from device.settings import settings_from, within
 from device.verdict.bundle import Bundle
@@ -161,8 +162,7 @@ def recall(state: Path) -> Memory:
     one and it cannot be read: a door that forgot everything would accept anything."""
     path = state / NAME
     try:
-        with path.open("rb") as file:
-            content = file.read(STATE_BYTES + 1)
+        content = read_file(path, max_bytes=STATE_BYTES)
         if len(content) > STATE_BYTES:
             raise ValueError("too large")
         table = json.loads(content.decode("utf-8"))
@@ -178,18 +178,9 @@ def recall(state: Path) -> Memory:
 
 def _write(state: Path, memory: Memory) -> None:
     path = state / NAME
-    fresh = state / f".{NAME}.new"
     try:
-        owner = state.stat()
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(memory), indent=1) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-            if os.geteuid() == 0:
-                # Written by root in the daemon's stead: the daemon must be able to read it.
-                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-        os.replace(fresh, path)
+        # Root may write it in the daemon's stead, in a folder that is the daemon's.
+        replace_file(path, (json.dumps(asdict(memory), indent=1) + "\n").encode(), mode=0o600)
     except OSError as error:
         raise StateError(
             "the accepted bundle cannot be remembered",

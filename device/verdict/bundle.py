@@ -8,7 +8,6 @@ complete, so a half-written bundle cannot have a bundle's name.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.errors import BundleError
+from device.safe_files import replace_file
 from device.sound.logmel import FrontendSpec
 from device.sound.pcm import CLIP_SAMPLES
 from device.sound.segmenter import SegmenterSpec
@@ -207,6 +207,4 @@ def write_bundle(folder: Path, files: Mapping[str, bytes], *, sign: Callable[[by
 
 def point_current(models: Path, name: str) -> None:
     """Make ``models/current`` name the bundle ``name``, atomically."""
-    fresh = models / ".current.new"
-    fresh.write_text(f"{name}\n", encoding="utf-8")
-    os.replace(fresh, models / "current")
+    replace_file(models / "current", f"{name}\n".encode(), mode=0o644)

@@ -59,9 +59,9 @@ def write_password(path: Path, made: PasswordHash) -> None:
         fresh.unlink(missing_ok=True)
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(made.line + "\n")
-        if os.geteuid() == 0:
-            owner = path.parent.stat()
-            os.chown(fresh, owner.st_uid, owner.st_gid)
+            if os.geteuid() == 0:
+                owner = path.parent.stat()
+                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
         os.replace(fresh, path)
     except OSError as error:
         raise StateError("the password cannot be written", where=str(path), received=error,

@@ -1,5 +1,6 @@
 """Only bundles of listed keys, and never an older one that nobody allowed: at start, at reload, in the commands."""
 
+import errno
 import json
 import os
 import shutil
@@ -190,12 +191,21 @@ def test_use_with_a_configuration_refuses_what_the_daemon_would(
     start(config)
 
 
+def no_space_left(_path: Path, _content: bytes, *, mode: int) -> None:
+    raise OSError(errno.ENOSPC, "no space left on the device")
+
+
 def test_the_note_is_made_before_the_pointer_moves_and_without_it_the_pointer_stays(
-    config: Path, publish: Publish, state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    config: Path,
+    publish: Publish,
+    state: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     older, current = publish(6), publish(7)
     start(config)
-    (state / f".{NAME}.new").mkdir()
+    monkeypatch.setattr("device.service.trust.replace_file", no_space_left)
     assert cli.main(["use", older, "--models", str(tmp_path / "models"), "--allow-downgrade"]) == 73
     assert "run as the daemon's user" in capsys.readouterr().err
     assert (tmp_path / "models/current").read_text().strip() == current
@@ -244,10 +254,10 @@ def test_a_memory_that_makes_no_sense_is_not_taken_for_none(
 
 
 def test_a_memory_that_cannot_be_written_is_said_and_the_door_goes_on(
-    config: Path, publish: Publish, state: Path, caplog: pytest.LogCaptureFixture
+    config: Path, publish: Publish, state: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(7)
-    (state / f".{NAME}.new").mkdir()
+    monkeypatch.setattr("device.service.trust.replace_file", no_space_left)
     start(config)
     assert "cannot be remembered" in caplog.text
 
@@ -259,6 +269,11 @@ def test_a_link_in_the_state_directory_is_not_followed(config: Path, publish: Pu
     os.symlink(victim, state / f".{NAME}.new")
     start(config)
     assert victim.read_text() == "precious"
+    os.replace(state / NAME, state / "aside")
+    os.symlink(victim, state / NAME)
+    with pytest.raises(StateError, match="cannot be recalled") as caught:
+        start(config)
+    assert "precious" not in str(caught.value)
 
 
 def test_keys_come_from_the_configuration_and_from_a_file(tmp_path: Path, signer: Signer) -> None:

@@ -121,10 +121,8 @@ def test_the_door_s_recordings_are_asked_for_by_exact_commands(monkeypatch: pyte
     door.list_recordings("/elsewhere")
     door.send_recordings("/elsewhere", b"allowed/Anna/1/01.wav\0")
     door.reload()
-    commands = [
-        f"sudo -n /opt/voicelatch/bin/deploy {each}" for each in ("list-recordings", "send-recordings", "reload")
-    ]
-    assert asked == commands
+    operations = ("list-recordings", "send-recordings", "reload")
+    assert asked == [f"sudo -n /opt/voicelatch/bin/deploy {each}" for each in operations]
 
 
 def test_where_a_door_keeps_its_state_is_the_door_s_own_affair(tmp_path: Path) -> None:
@@ -164,9 +162,10 @@ def test_a_dry_run_says_what_would_come_and_brings_nothing(
     inventory = tmp_path / "doors.toml"
     inventory.write_text(
         f'[doors.porch]\nhost = "{server.host}"\nport = {server.port}\nidentity = "{server.identity}"\n'
-        f'options = {json.dumps(server.options)}\nfolder = "{ROOT}"\npython = "{sys.executable}"\nprivileged_command = ""\n'
-        'reload_command = "false"\n'
+        f'options = {json.dumps(server.options)}\nfolder = "{ROOT}"\npython = "{sys.executable}"\n'
+        'privileged_command = ""\nreload_command = "false"\n'
         f'[doors.cellar]\nhost = "{server.host}"\nport = 1\nidentity = "{server.identity}"\n'
+        'privileged_command = ""\nreload_command = "false"\n'
     )
     parser = argparse.ArgumentParser()
     add_parser(parser.add_subparsers())
@@ -215,7 +214,8 @@ def test_a_connection_that_breaks_loses_nothing_that_arrived_and_the_next_pull_g
 @needs_sshd
 def test_a_door_that_does_not_let_this_user_read_says_what_to_do(door: Door, state: Path, tmp_path: Path) -> None:
     locked = Door("porch", DoorSettings(**{**{name: getattr(door.settings, name) for name in
-                  ("host", "port", "identity", "options", "folder", "python")}, "privileged_command": "false"}))  # fmt: skip
+                  ("host", "port", "identity", "options", "folder", "python")},
+                  "privileged_command": "false"}))  # fmt: skip
     told = pull(locked, tmp_path, state=str(state))
     assert not told.ok
     assert "install.sh --deployer" in told.problem

@@ -1,16 +1,20 @@
 #!/bin/sh
 # The door's commands, as `voicelatch NAME ...`. They run as the daemon's user, so that they see what it sees, and who
-# runs them need not own its files; `check --as-service` starts a unit, and takes root. The caller's folder and
+# runs them need not own its files; `check --as-service` starts a unit and `key` is about keys that only root may add: those
+# take root. The caller's folder and
 # environment have no say in which code runs (python -I, env -i); what a terminal needs is passed on.
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 cd /opt/voicelatch || exit 69
 user=voicelatch
-if [ "${1:-}" = check ]; then
-  for argument in "$@"; do
-    [ "$argument" != --as-service ] || user=root
-  done
-fi
+case ${1:-} in
+  key) user=root ;;
+  check)
+    for argument in "$@"; do
+      [ "$argument" != --as-service ] || user=root
+    done
+    ;;
+esac
 set -- /usr/bin/env -i PATH="$PATH" OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1 \
   ${TERM+"TERM=$TERM"} ${LANG+"LANG=$LANG"} ${LC_ALL+"LC_ALL=$LC_ALL"} ${COLUMNS+"COLUMNS=$COLUMNS"} \
   ${NO_COLOR+"NO_COLOR=$NO_COLOR"} \

@@ -11,6 +11,7 @@ import numpy as np
 
 from device.errors import BundleError
 from device.verdict.bundle import Bundle, load_bundle, point_current
+from training.above_noise import above_noise
 from training.augment import Surroundings
 from training.backbone import BackboneArtefact, read_backbone, write_backbone
 from training.calibrate import choose_thresholds, fit_calibration, validation_trials
@@ -104,6 +105,7 @@ def _run(
         thresholds = choose_thresholds(
             head, populations, trials, target_far=decision.target_far, max_clips=decision.max_clips
         )
+        thresholds = above_noise(thresholds, head, artefact.embedder(), artefact.segmenter)
     draft = Draft(
         artefact,
         head,

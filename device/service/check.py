@@ -53,8 +53,7 @@ def check_all(config_path: Path, *, simulate: bool) -> list[Finding]:
 
     def model() -> str:
         trust, folder = trust_of(config[0].model), resolve_current(Path(config[0].model.bundle))
-        loaded = load_bundle(folder, keys=trust.keys)
-        trust.refuse_older(loaded, digest=bundle_digest(folder))
+        loaded = trust.load(folder, digest=bundle_digest(folder))
         bundle.append(loaded)
         note = "; CAREFUL: these are the demo's voices, which anybody can play" if loaded.name == DEMO else ""
         return f"{_told(loaded)}; {trust.told(loaded)}{note}"

@@ -8,26 +8,28 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from device.errors import ConfigError, StateError, VoicelatchError
 from device.ports import Clock, EventSink, Microphone, Relay
-from device.safe_files import replace_file
 from device.service import demo
 from device.service.config import Config, EventsConfig, read_config
 from device.service.config_command import add_parser as add_config_command
 from device.service.events_command import add_parser as add_events
 from device.service.forget import add_parser as add_forget
 from device.service.gateway_command import add_parser as add_gateway
+from device.service.key_command import add_parser as add_key
 from device.service.levels_command import add_parser as add_levels
 from device.service.listen_command import add_parser as add_listen
 from device.service.record_command import add_parser as add_record
 from device.service.recordings_command import add_parser as add_recordings
 from device.service.scan_command import add_parser as add_scan
+from device.service.use_command import add_parser as add_use
 from device.service.web_command import add_parser as add_web
 from device.service.where import DEFAULT_CONFIG
+from device.verdict.safe_files import open_folder, replace_file
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 not as expected, 2 wrong command line, 65 unusable bundle or sound, "
@@ -142,23 +144,6 @@ def _status(arguments: argparse.Namespace) -> int:
     return 0 if seen.listening else 69
 
 
-def _use(arguments: argparse.Namespace) -> int:
-    from device.service.trust import DEFAULT_STATE, Trust, state_folder, trust_of
-    from device.service.verified import use_bundle
-
-    state = state_folder(arguments.state_dir)
-    trust = trust_of(read_config(arguments.config).model) if arguments.config is not None else Trust()
-    used = use_bundle(arguments.models, arguments.name, trust=replace(trust, state=state),
-                      downgrade_in=(state or DEFAULT_STATE) if arguments.allow_downgrade else None)  # fmt: skip
-    if arguments.json:
-        print(json.dumps(asdict(used)))
-    else:
-        note = " It may be older than the last accepted one." if arguments.allow_downgrade else ""
-        before = used.previous or "none"
-        print(f"{used.current} is current; before: {before}.{note} Reload the daemon to take it up.")
-    return 0
-
-
 def _bench(arguments: argparse.Namespace) -> int:
     from device.service.bench import bench
 
@@ -167,7 +152,8 @@ def _bench(arguments: argparse.Namespace) -> int:
         print(f"{name:22s} {value:10.3f}")
     if arguments.json:
         try:
-            replace_file(arguments.json, json.dumps(told, indent=1).encode(), mode=0o644)
+            with open_folder(arguments.json.parent, follow=True) as folder:
+                replace_file(folder, arguments.json.name, json.dumps(told, indent=1).encode(), mode=0o644)
         except OSError as error:
             raise StateError("cannot be written", where=str(arguments.json), received=error) from error
     return 0
@@ -262,15 +248,6 @@ def build_parser() -> argparse.ArgumentParser:
                 "python -m device status --json")  # fmt: skip
     add_runtime_dir(state)
     state.add_argument("--json", action="store_true", help="print JSON")
-    user = add("use", _use, "Verify a bundle and make it the current one.",
-               "python -m device use household --models models")  # fmt: skip
-    user.add_argument("name", help="the bundle's folder below --models")
-    user.add_argument("--models", type=Path, required=True, help="the models folder")
-    user.add_argument("--config", type=Path, default=None, help="also demand what its [model] trusts")
-    user.add_argument("--allow-downgrade", action="store_true",
-                      help="note in the daemon's state that it may be older than the last accepted one")  # fmt: skip
-    user.add_argument("--state-dir", type=Path, default=None, help="the daemon's state (default: systemd's)")
-    user.add_argument("--json", action="store_true", help="print JSON")
     demo.add_arguments(add("demo", demo.run, "Play a recorded evening through the door.", "python -m device demo"))
     measure = add("bench", _bench, "Time every stage on this machine.", "python -m device bench --json bench.json")
     measure.add_argument("--bundle", type=Path, default=Path("models"))
@@ -290,11 +267,13 @@ def build_parser() -> argparse.ArgumentParser:
     add_events(commands)
     add_forget(commands)
     add_gateway(commands)
+    add_key(commands)
     add_levels(commands)
     add_listen(commands)
     add_record(commands)
     add_recordings(commands)
     add_scan(commands)
+    add_use(commands)
     add_web(commands)
     return parser
 

@@ -58,14 +58,15 @@ class RelayConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfig:
-    """``bundle``: a bundle's folder, or a models folder whose ``current`` names one. Where ``trusted_keys`` (public
-    lines) or the file ``trusted_keys_file`` list keys, a bundle must be signed by one of them, and one older than the
-    last accepted is refused unless ``allow_downgrade``."""
+    """``bundle``: a bundle's folder, or a models folder whose ``current`` names one. It must be signed by one of
+    ``trusted_keys`` (public lines) or of the file ``trusted_keys_file``, unless ``allow_unsigned``; a signed one
+    that is older than the last accepted is refused unless ``allow_downgrade``."""
 
     bundle: str
     runtime: str = "auto"
     trusted_keys: tuple[str, ...] = ()
-    trusted_keys_file: str = ""
+    trusted_keys_file: str = "/etc/voicelatch/trusted_keys"
+    allow_unsigned: bool = False
     allow_downgrade: bool = False
 
     def __post_init__(self) -> None:

@@ -16,7 +16,7 @@ from dataclasses import astuple, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from device.safe_files import give_to_owner_of_folder
+from device.ownership import give_to_owner_of_folder
 
 _LOG = logging.getLogger(__name__)
 SQLITE_MAGIC = b"SQLite format 3\0"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from device.errors import DataError, StateError
-from device.safe_files import become_owner_of
+from device.ownership import become_owner_of
 from device.service.config import read_config
 from device.service.event_reader import EVERYTHING, EventReader, StoredEvent, Wanted
 from device.service.event_views import as_csv, as_json, in_a_line, parse_time

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from device.errors import DataError, StateError, VoicelatchError
-from device.safe_files import become_owner_of
+from device.ownership import become_owner_of
 from device.service.audit import Head, forge, read_head, read_link, verify, write_head
 from device.service.config import Config, read_config
 from device.service.event_table import FAILURES, EventTable, Row, row_of

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from device.errors import DataError, StateError, VoicelatchError
-from device.safe_files import give_to_owner_of_folder
+from device.ownership import give_to_owner_of_folder
 from device.service.config import Config
 from device.service.privacy import CLIPS, RECORDINGS, make_private, safe
 from device.service.recordings import check_person

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.safe_files import give_to_owner_of_folder
+from device.ownership import give_to_owner_of_folder
 
 RETRY_SECONDS = 0.005
 

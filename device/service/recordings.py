@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from device.enrolment.progress import ROLES, Day, Progress, Role, in_order
 from device.errors import AudioFormatError, DataError, StateError
-from device.safe_files import give_to_owner_of_folder
+from device.ownership import give_to_owner_of_folder
 from device.service.privacy import RECORDINGS, make_private
 from device.sound.pcm import FRAME_SECONDS, SAMPLE_RATE_HZ, Samples
 from device.sound.segmenter import frames_of

@@ -44,7 +44,7 @@ def _command(arguments: argparse.Namespace) -> int:
     model = config.model if config is not None else ModelConfig(bundle="models")
     if arguments.bundle is not None:
         model = replace(model, bundle=str(arguments.bundle))
-    verified = verify(Path(model.bundle), runtime=model.runtime, trust=trust_of(model))
+    verified = verify(Path(model.bundle), runtime=model.runtime, trust=trust_of(model).where_nothing_opens())
     policy = policy_for(verified.bundle, config.policy if config is not None else PolicyConfig())
     gap_seconds = policy.evidence_seconds if arguments.gap is None else arguments.gap
     spec = ScanSpec(scorer=verified.scorer, policy=policy, gap_seconds=gap_seconds)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from device.errors import ConfigError
-from device.safe_files import give_to_owner_of_folder
+from device.ownership import give_to_owner_of_folder
 from device.service.audit import Head, Verdict, read_head, verify
 from device.service.event_table import EventTable, Row, row_of
 from device.service.log_files import LogFiles

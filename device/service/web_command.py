@@ -15,7 +15,7 @@ from typing import Any
 from device.errors import ConfigError
 from device.gateway.hub import Hub
 from device.live.server import SOCKET
-from device.safe_files import become_owner_of
+from device.ownership import become_owner_of
 from device.service.config import Config, read_config
 from device.service.ears import config_path
 from device.service.status import DEFAULT_FOLDER

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from device.safe_files import become_owner_of
+from device.ownership import become_owner_of
 from device.service.config import EventsConfig
 from device.service.trust import DEFAULT_STATE, state_folder
 

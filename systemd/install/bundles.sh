@@ -67,7 +67,7 @@ bundle_put() {
 bundle_rights() {
   PYTHONPATH="$staged" "$environment/bin/python" -P - "$1" <<'PY'
 import grp, pathlib, sys
-from device.safe_files import set_rights_of_tree
+from device.ownership import set_rights_of_tree
 set_rights_of_tree(pathlib.Path(sys.argv[1]), gid=grp.getgrnam("voicelatch-models").gr_gid)
 PY
 }

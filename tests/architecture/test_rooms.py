@@ -29,9 +29,8 @@ MAY = {
     # What draws knows nothing of what it draws.
     "device/terminal": ("device.terminal",),
     "device/replay": ("device.replay", "device.sound", "device.errors"),
-    # safe_files: the pointer to the current bundle is in a folder that others may write.
-    "device/verdict": ("device.verdict", "device.sound", "device.errors", "device.safe_files"),
-    "device/safe_files.py": ("device.errors",),
+    "device/verdict": ("device.verdict", "device.sound", "device.errors"),
+    "device/ownership.py": ("device.errors",),
     "device/hardware": (
         "device.ports",
         "device.sound.pcm",

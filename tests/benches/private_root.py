@@ -40,11 +40,19 @@ class PrivateRoot:
     shared: Path
     pid: int
 
-    def run(self, *command: str, user: str = "", stdin: str = "", folder: str = "/") -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *command: str, user: str = "", stdin: str = "", folder: str = "/"
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command inside, as root or as ``user`` with that user's groups; what it printed is in ``stdout``."""
         enter = ["nsenter", "--target", str(self.pid), *NAMESPACES, "--root"]
         become = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"] if user else []
-        clean = ["env", "--ignore-environment", f"--chdir={folder}", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"]
+        clean = [
+            "env",
+            "--ignore-environment",
+            f"--chdir={folder}",
+            "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+            "LANG=C.UTF-8",
+        ]
         return subprocess.run(
             [*enter, *become, *clean, *command], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, check=False, timeout=300.0,
@@ -69,7 +77,14 @@ def private_root() -> Iterator[PrivateRoot]:
     base.chmod(0o755)
     for name in ("work", "shared"):
         (base / name).mkdir()
-    program = [str(SCRIPT), str(base / "work"), str(base / "shared"), sys.base_prefix, sysconfig.get_path("purelib"), str(ROOT)]
+    program = [
+        str(SCRIPT),
+        str(base / "work"),
+        str(base / "shared"),
+        sys.base_prefix,
+        sysconfig.get_path("purelib"),
+        str(ROOT),
+    ]
     outer = subprocess.Popen(
         ["unshare", *NAMESPACES, "--fork", "--kill-child", "bash", *program], stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from device.safe_files import become_owner_of, give_to_owner_of_folder, read_file, replace_file, set_rights_of_tree
+from device.ownership import become_owner_of, give_to_owner_of_folder, set_rights_of_tree
 from tests.conftest import ROOT
 
 USER = "nobody"
@@ -187,25 +187,6 @@ def test_root_gives_away_what_it_made_and_neither_a_link_nor_a_file_with_a_secon
     assert house.is_untouched()
 
 
-def test_a_file_takes_the_place_of_a_link_and_what_the_link_led_to_stays(house: House) -> None:
-    house.plant("status")
-    replace_file(house.state / "status", b"new", mode=0o640)
-    assert (house.state / "status").read_bytes() == b"new"
-    assert stat.S_IMODE((house.state / "status").lstat().st_mode) == 0o640
-    assert house.is_untouched()
-    assert {each.name for each in house.state.iterdir()} == {"status"}
-
-
-def test_neither_a_link_nor_a_pipe_is_read(house: House) -> None:
-    house.plant("link")
-    os.mkfifo(house.state / "pipe")
-    for name in ("link", "pipe"):
-        with pytest.raises(OSError, match=r"Too many levels of symbolic links|not a regular file"):
-            read_file(house.state / name, max_bytes=100)
-    (house.state / "file").write_bytes(b"12345")
-    assert read_file(house.state / "file", max_bytes=3) == b"1234"
-
-
 def test_the_rights_of_a_tree_are_set_through_no_link_and_to_no_file_with_a_second_name(house: House) -> None:
     (house.state / "bundle").mkdir()
     (house.state / "bundle/model").write_bytes(b"x")
@@ -225,7 +206,7 @@ def test_the_rights_of_a_tree_are_set_through_no_link_and_to_no_file_with_a_seco
 def test_root_becomes_the_user_of_the_first_folder_on_the_way_that_is_not_root_s(house: House) -> None:
     """A folder further down, though it is root's own, is where that user put it or a link to it."""
     house.plant("log", house.private)
-    code = ("import os, sys; from pathlib import Path; from device.safe_files import become_owner_of\n"
+    code = ("import os, sys; from pathlib import Path; from device.ownership import become_owner_of\n"
             "become_owner_of(Path(sys.argv[1])); print(*os.getresuid(), *os.getgroups())")  # fmt: skip
     uid, gid = pwd.getpwnam(USER).pw_uid, pwd.getpwnam(USER).pw_gid
 

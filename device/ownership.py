@@ -1,7 +1,7 @@
-"""Files below a folder that another user can write, for root: no symbolic or hard link of that user's is followed.
+"""Whose files are whose, for root in a folder that another user can write: no link of that user's is followed.
 
-Two ways. A command that works on another user's files becomes that user (:func:`become_owner_of`). What must stay root
-opens the folder once and handles names in it by that descriptor, with ``O_NOFOLLOW``.
+A command that works on another user's files becomes that user (:func:`become_owner_of`). What must stay root gives away
+and opens up files by descriptor, never by a name that could have become a link meanwhile.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import pwd
-import secrets
 import stat
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from device.errors import StateError
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # Without O_NONBLOCK the opening of a pipe would wait for a writer.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def become_owner_of(folder: Path) -> None:
@@ -76,40 +74,6 @@ def give_to_owner_of_folder(path: Path) -> None:
         os.close(folder)
 
 
-def replace_file(path: Path, content: bytes, *, mode: int) -> None:
-    """Write ``path`` whole or not at all, on the disk when this returns; what root writes belongs to the folder's user.
-
-    Whatever stood there goes, a link too; what it led to stays. ``mode``: permission bits, whatever the umask is.
-    Raises :class:`OSError`.
-    """
-    folder = os.open(path.parent, _FOLDER)
-    try:
-        owner, fresh = os.fstat(folder), f".{path.name}.{secrets.token_hex(6)}.new"
-        try:
-            with open(os.open(fresh, _NEW, 0o600, dir_fd=folder), "wb") as file:
-                file.write(content)
-                os.fchmod(file.fileno(), mode)
-                if os.geteuid() == 0:
-                    os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(fresh, path.name, src_dir_fd=folder, dst_dir_fd=folder)
-        except BaseException:
-            _remove(fresh, folder)
-            raise
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def read_file(path: Path, *, max_bytes: int) -> bytes:
-    """A regular file, at most ``max_bytes`` and one more of it, never what a link leads to. Raises :class:`OSError`."""
-    with open(os.open(path, _READ), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", str(path))
-        return file.read(max_bytes + 1)
-
-
 def set_rights_of_tree(folder: Path, *, gid: int) -> None:
     """Everything below ``folder`` for its owner and group ``gid`` alone, both read and write; new files get the group.
 
@@ -142,10 +106,3 @@ def _refuse_foreign(seen: os.stat_result, path: Path) -> None:
     plain = stat.S_ISDIR(seen.st_mode) or (stat.S_ISREG(seen.st_mode) and seen.st_nlink == 1)
     if not plain:
         raise PermissionError(errno.EPERM, "not a file of its own, which root could give away", str(path))
-
-
-def _remove(name: str, folder: int) -> None:
-    try:
-        os.unlink(name, dir_fd=folder)
-    except FileNotFoundError:
-        return

@@ -193,7 +193,7 @@ uninstall() {
   rm -f /etc/systemd/system/multi-user.target.wants/voicelatch{,-guardian,-gateway,-web}.service
   ! systemd_runs || systemctl daemon-reload
   rm -f /etc/tmpfiles.d/voicelatch.conf /etc/sysusers.d/voicelatch.conf
-  [ ! -e "$sudoers" ] || { rm -f "$sudoers"; say "removed    $sudoers"; }
+  sudoers_remove
   rm -rf "$target"/{device,.venv,bin,systemd,README.md,requirements-*.txt,.program-*,.venv-*,.bundles-*} "$command"
   say "removed    program, environment and units"
   if [ -n "$purge" ]; then

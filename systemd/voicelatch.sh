@@ -1,8 +1,8 @@
 #!/bin/sh
 # The door's commands, as `voicelatch NAME ...`. They run as the daemon's user, so that they see what it sees, and who
-# runs them need not own its files; `check --as-service` starts a unit and `key` is about keys that only root may add: those
-# take root. The caller's folder and
-# environment have no say in which code runs (python -I, env -i); what a terminal needs is passed on.
+# runs them need not own its files. `check --as-service` starts a unit, and `key` is about keys that root alone may add:
+# those take root. Neither the caller's folder nor the environment says which code runs (python -I, env -i); what a
+# terminal needs is passed on.
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 cd /opt/voicelatch || exit 69

@@ -48,7 +48,7 @@ owned_by_root_alone() {
     for place in / "$(dirname "$target")" "$target" "$(readlink -f "$python")"; do
       find "$place" -maxdepth 0 \( ! -user root -o -perm /022 \)
     done
-    find "$target/bin" "$target/device/" "$target/.venv" ! -type l \( ! -user root -o -perm /022 \)
+    find "$target/bin" "$target/device/" "$target/.venv/" ! -type l \( ! -user root -o -perm /022 \)
   )
   [ -z "$foreign" ] || fail "others than root can change $(head -n 1 <<<"$foreign"): make it root's (chown root:root, chmod go-w), then again"
 }
@@ -85,4 +85,11 @@ sudoers_old_form() {
   say "removed    $sudoers, whose lines gave away the daemon's user; again: install.sh --deployer USER. It had:"
   sed 's/^/  /' "$sudoers"
   rm -f "$sudoers"
+}
+
+sudoers_remove() {
+  sudoers_old_form
+  [ -e "$sudoers" ] && [ "$(head -n 1 "$sudoers")" = "$sudoers_mark" ] || return 0
+  rm -f "$sudoers"
+  say "removed    $sudoers"
 }

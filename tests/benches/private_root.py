@@ -8,6 +8,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from tests.conftest import ROOT
 
 SCRIPT = Path(__file__).with_suffix(".sh")
 NAMESPACES = ("--mount", "--pid", "--ipc", "--uts")
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 PROGRAMS = ("unshare", "nsenter", "setpriv", "systemd-sysusers", "systemd-tmpfiles", "dpkg-query")
 
 
@@ -24,7 +26,7 @@ def why_not() -> str | None:
     """Why the bench cannot run here, or None."""
     if os.geteuid() != 0:
         return "a private root needs root"
-    missing = [each for each in PROGRAMS if shutil.which(each, path="/usr/sbin:/usr/bin:/sbin:/bin") is None]
+    missing = [each for each in PROGRAMS if shutil.which(each, path=PATH) is None]
     if missing:
         return f"not installed: {', '.join(missing)} (Debian: systemd, util-linux)"
     tried = subprocess.run(
@@ -50,7 +52,7 @@ class PrivateRoot:
             "env",
             "--ignore-environment",
             f"--chdir={folder}",
-            "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+            f"PATH={PATH}",
             "LANG=C.UTF-8",
         ]
         return subprocess.run(
@@ -94,7 +96,11 @@ def private_root() -> Iterator[PrivateRoot]:
         said = outer.stdout.readline()
         assert said == "ready\n", said + outer.stdout.read()
         children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text().split()
-        yield PrivateRoot(base / "shared", int(children[0]))
+        pid = int(children[0])
+        # From then on its root is the private one.
+        while Path(f"/proc/{pid}/comm").read_text() != "sleep\n":
+            time.sleep(0.01)
+        yield PrivateRoot(base / "shared", pid)
     finally:
         outer.kill()
         outer.wait(20.0)

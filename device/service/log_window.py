@@ -1,7 +1,8 @@
 """The event log read inside the daemon, beside its own writer: for the page, a part at a time.
 
-It is open for the length of an answer, so that whoever changes the log as a whole finds nobody in it. SQLite knows of the
-writer's connection in this process and keeps its locks; the file must not be opened by other means, which would drop them.
+It is open for the length of an answer, so that whoever changes the log as a whole finds nobody in it. SQLite knows of
+the writer's connection in this process and keeps its locks; the file must not be opened by other means: closing it
+would drop them.
 """
 
 from __future__ import annotations
@@ -71,13 +72,13 @@ class LogWindow:
         return {**_in_short(row), "left_out": "this event is too long to be shown; `voicelatch events show` has it"}
 
     def _rows(self, where: str, values: tuple[object, ...]) -> list[Row]:
-        # Looking at its entry in the folder opens nothing.
-        if not self.path.exists():
-            raise DataError(
-                "there is no event log here",
-                next_step="without [events] path and outside systemd, events go to standard output alone",
-            )
         try:
+            # Looking at its entry in the folder opens nothing.
+            if not self.path.exists():
+                raise DataError(
+                    "there is no event log here",
+                    next_step="without [events] path and outside systemd, events go to standard output alone",
+                )
             address = f"{self.path.absolute().as_uri()}?mode=ro"
             with closing(connect(address, patience_seconds=PATIENCE_SECONDS)) as connection:
                 found = connection.execute(f"SELECT {COLUMNS} FROM events {where}", values).fetchall()

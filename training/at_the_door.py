@@ -50,14 +50,15 @@ def policy_of(bundle: Bundle, *, margin_llr: float = 0.0) -> PolicySpec:
 
 
 def hold_visits(
-    bundle: Bundle, clips: Sequence[SpokenClip], scores: Sequence[Score], *, margin_llr: float = 0.0
-) -> list[Visit]:
-    """The policy on every visit: up to ``max_clips`` clips in a row of one person in one session. ``margin_llr``: the
-    bar is so much higher, as after failed visits."""
+    bundle: Bundle, clips: Sequence[SpokenClip], scores: Sequence[Score], *, clips_a_visit: int = 0,
+    margin_llr: float = 0.0,
+) -> list[Visit]:  # fmt: skip
+    """The policy on every visit: up to ``clips_a_visit`` (0: the bundle's ``max_clips``) clips in a row of one person
+    in one session. ``margin_llr``: the bar is so much higher, as after failed visits."""
     spec = policy_of(bundle, margin_llr=margin_llr)
     found = []
     people, sessions = [each.speaker for each in clips], [each.session for each in clips]
-    for rows in visits(people, sessions, max_clips=spec.max_clips):
+    for rows in visits(people, sessions, max_clips=clips_a_visit or spec.max_clips):
         state, spoken_seconds, opened = PolicyState(), 0.0, False
         for count, row in enumerate(rows):
             spoken_seconds += clips[row].clip.speech_seconds

@@ -139,6 +139,11 @@ def peaks(evidence: _Float, each_visit: Sequence[NDArray[np.int64]]) -> _Float:
     return np.array([float(np.cumsum(evidence[rows], axis=0).max()) for rows in each_visit])
 
 
+def visits_needed(target_far: float) -> int:
+    """How many strangers' visits without one opening it takes to state ``target_far`` with 95 % confidence."""
+    return int(np.ceil(3.0 / target_far))
+
+
 def evidence_of(head: Head, voices: Voices) -> _Float:
     """Log-likelihood ratios ``(clips, residents)``."""
     return head.log_likelihood_ratios(voices.embeddings, voices.shares)
@@ -162,8 +167,7 @@ def choose_thresholds(
         # Both counts must keep the target: the overlapping one for smoothness, the separate one for the bound.
         open_llr = max(open_llr, threshold_at_far(every, target_far), threshold_at_far(separate, target_far))
         separate_peaks.append(separate)
-    most = max(len(each) for each in separate_peaks)
-    needed = int(np.ceil(3.0 / target_far))
+    most, needed = max(len(each) for each in separate_peaks), visits_needed(target_far)
     if most < needed:
         raise DataError(
             "too few strangers to choose thresholds for this target",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from device.errors import VoicelatchError
+from device.terminal.output import run_quietly
 from training.benchmark.command import add_parser as add_benchmark
 from training.corpus.fetch import add_parser as add_fetch
 from training.corpus.household import add_parser as add_household
@@ -19,6 +21,7 @@ from training.deploy.pull_command import add_parser as add_pull
 from training.explain.command import add_parser as add_explain
 from training.keys import add_parser as add_keys
 from training.listen import add_parser as add_augment
+from training.missing import missing_library
 from training.progress import Bars
 from training.replay_study import add_parser as add_replay_study
 from training.scan import add_parser as add_scan
@@ -39,7 +42,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
     recipe = read_recipe(arguments.recipe)
     with Bars() as bars:
-        outcome = run(recipe, runs=arguments.runs, progress=bars, say=print, force=arguments.force)
+        outcome = run(
+            recipe, runs=arguments.runs, progress=bars, say=print, force=arguments.force, without=arguments.without
+        )
     limits = outcome.bundle.thresholds
     print(f"bundle {outcome.bundle.path}: residents {', '.join(outcome.bundle.residents)}")
     print(
@@ -59,7 +64,10 @@ def _run(arguments: argparse.Namespace) -> int:
         for name, told in outcome.figures["conditions"].items():
             print(f"{name:18s} clip " + _line(told["clip"]))
     print("\n".join(terminal_lines(outcome.outlook)))
-    if recipe.enrol.sessions == "first" and any(each["sessions"] > 1 for each in outcome.outlook["residents"]):
+    several = any(each["sessions"] > 1 for each in outcome.outlook["residents"])
+    if recipe.enrol.sessions == "all" and several and outcome.figures:
+        print("the test is of this household without each resident's last day; what is published knows every day")
+    if recipe.enrol.sessions == "first" and several:
         print('each resident\'s first day is enrolled, the others are the test; [enrol] sessions = "all" enrols all')
     print(f"the whole report: {outcome.bundle.path / 'report.html'}")
     return 0
@@ -113,6 +121,8 @@ def build_parser() -> argparse.ArgumentParser:
     runner.add_argument("recipe", type=Path, help="a TOML recipe")
     runner.add_argument("--runs", type=Path, default=Path("runs"), help="where stages are kept (default: runs)")
     runner.add_argument("--force", action="store_true", help="publish even if it is worse than the bundle in service")
+    runner.add_argument("--without", action="append", default=[], metavar="NAME", help="a resident who is to leave "
+                        "though the folder is there; may be repeated")  # fmt: skip
     back = add(
         "rollback",
         _roll_back,
@@ -146,6 +156,14 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that this terminal cannot show is no reason to end.
+            stream.reconfigure(errors="backslashreplace")
+    return run_quietly(lambda: _main(argv))
+
+
+def _main(argv: Sequence[str] | None) -> int:
     arguments = build_parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
@@ -153,6 +171,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except VoicelatchError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except (ImportError, OSError) as error:
+        missing = missing_library(error)
+        if missing is None:
+            raise
+        print(f"error: {missing}", file=sys.stderr)
+        return missing.exit_code
     except KeyboardInterrupt:
         print("interrupted; the same command goes on where it was, as far as stages were finished", file=sys.stderr)
         return INTERRUPTED

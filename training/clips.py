@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from device.errors import StateError
 from device.sound.pcm import CLIP_SAMPLES, SAMPLE_RATE_HZ, Clip, Samples
 from device.sound.resample import resample
-from device.sound.segmenter import SegmenterSpec, cut_clips
+from device.sound.segmenter import SegmenterSpec, cut_blocks
 from device.sound.vad import VadSpec
-from training.corpus.index import Progress, Recording, load_samples, silent
+from training.corpus.index import Progress, Recording, load_blocks, silent
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,9 +54,10 @@ class Cutter:
         for each in recordings:
             groups[each.speaker, each.session].append(each)
         for count, ((speaker, session), members) in enumerate(sorted(groups.items()), start=1):
-            sound = np.concatenate([load_samples(self.root, each) for each in members])
-            sound = at_speed(sound, speed)
-            yield [SpokenClip(speaker, session, clip) for clip in cut_clips(sound, self.vad, self.segmenter)]
+            blocks: Iterator[Samples] = (block for each in members for block in load_blocks(self.root, each))
+            if speed != 1.0:
+                blocks = iter([at_speed(np.concatenate(list(blocks)), speed)])
+            yield [SpokenClip(speaker, session, clip) for clip in cut_blocks(blocks, self.vad, self.segmenter)]
             progress(label, count, len(groups))
 
 

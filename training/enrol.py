@@ -2,33 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
-from device.errors import DataError
 from device.verdict.head import Calibration, Head
 from device.verdict.interpreter import Embedding, unit_length
-from training.clips import SpokenClip
 from training.voices import Voices
-
-
-def check_enough_speech(clips: Sequence[SpokenClip], people: Sequence[str], *, min_speech_seconds: float) -> None:
-    """Raise :class:`DataError` naming everybody with less than ``min_speech_seconds`` of net speech to enrol on."""
-    seconds: dict[str, float] = defaultdict(float)
-    for each in clips:
-        seconds[each.speaker] += each.clip.speech_seconds
-    short = {person: seconds[person] for person in people if seconds[person] < min_speech_seconds}
-    if short:
-        raise DataError(
-            "too little speech to enrol",
-            where="allowed/",
-            received=", ".join(f"{person}: {amount:.0f} s" for person, amount in sorted(short.items())),
-            allowed=f"at least {min_speech_seconds:.0f} s of speech each (enrol.min_speech_seconds)",
-            next_step="record more of these people, best on two different days",
-        )
 
 
 def prototypes_of(embeddings: Embedding, *, count: int) -> Embedding:

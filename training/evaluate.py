@@ -46,6 +46,8 @@ from training.outlook import nearest_strangers
 
 Figures = dict[str, Any]
 CLIPS_PER_TASK = 64
+# Less sound than that carries no rate by the hour, with or without an opening.
+LEAST_HOURS = 0.5
 FARS = {"frr_at_far_1pct": 0.01, "frr_at_far_01pct": 0.001}
 
 
@@ -116,7 +118,9 @@ def evaluate(bundle: Bundle, tested: TestSet, *, float_network: Any | None, seed
     for name, recordings in (("strangers", tested.speech), ("noise", tested.sounds)):
         heard_long = listen_long(bundle, recordings)
         if heard_long["hours"] > 0:
-            figures["long"][name] = heard_long
+            # From a few seconds "thousands an hour" would follow.
+            rates = () if heard_long["hours"] >= LEAST_HOURS else ("per_hour", "upper_bound_per_hour")
+            figures["long"][name] = {**heard_long, **dict.fromkeys(rates)}
     return figures
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 
 from device.errors import AudioFormatError, StateError
 from device.sound.pcm import CLIP_SAMPLES, Samples
@@ -16,7 +15,7 @@ from device.sound.segmenter import SegmenterSpec, cut_clips
 from device.sound.vad import VadSpec
 from device.sound.wavfile import write_wav
 from training.augment import CHAIN, Surroundings, augment
-from training.corpus.measures import as_heard
+from training.corpus.audio_file import read_audio
 from training.effects import Sound, at_level, to_int16, to_sound
 from training.recipe import Augment, read_recipe
 
@@ -25,7 +24,7 @@ DRAWS = 3
 
 def read_clip(path: Path) -> Samples:
     """The first clip that the door would cut from a recording, int16 ``(48000,)``. Raises AudioFormatError."""
-    clips = cut_clips(_read(path), VadSpec(), SegmenterSpec())
+    clips = cut_clips(read_audio(path), VadSpec(), SegmenterSpec())
     if not clips:
         raise AudioFormatError("the door hears no speech in it", where=str(path), next_step="choose another recording")
     return clips[0].samples
@@ -66,16 +65,8 @@ def write_examples(
     return made
 
 
-def _read(path: Path) -> Samples:
-    try:
-        sound, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise AudioFormatError("cannot be read", where=str(path), received=error, allowed="wav, flac or ogg") from error
-    return as_heard(sound, int(rate_hz))
-
-
 def _sounds(paths: Sequence[Path]) -> list[Sound]:
-    return [to_sound(_read(path)) for path in paths]
+    return [to_sound(read_audio(path)) for path in paths]
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:

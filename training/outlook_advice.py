@@ -69,11 +69,13 @@ def carries(told: Mapping[str, Any]) -> str:
     visits = int(told["visits"])
     if told["kind"] == "none" or not visits:
         return "too little was recorded to leave any of it out: nothing can be said"
-    words = [f"at most {told['upper_bound']:.0%} with 95 % confidence"]
+    few = visits < FEWEST_VISITS
+    # A bound of 78 % from two visits is a number, not knowledge.
+    words = [] if few else [f"at most {told['upper_bound']:.0%} with 95 % confidence"]
     if told["kind"] == "group":
         words.append("same day, which flatters by far")
-    if visits < FEWEST_VISITS:
-        words.append(f"{visits} visits are a hint only")
+    if few:
+        words.append(f"{visits} visits are a hint only: too few to say how many it would be of a hundred")
     return "; ".join(words)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from training.outlook_advice import carries
+from training.outlook_advice import FEWEST_VISITS, carries
 from training.report_page import STYLE, Markup, share_bar, table
 
 HEAD = ("", "speech", "days", "refused, a day left out", "nearest resident", "nearest stranger",
@@ -62,7 +62,8 @@ def _row(told: Mapping[str, Any]) -> Sequence[str]:
     left, resident, stranger = told["left_out"], told["nearest_resident"], told["nearest_stranger"]
     refused = "nothing to leave out"
     if left["frr"] is not None:
-        counts = f"{left['refused']} of {left['visits']} (at most {left['upper_bound']:.0%})"
+        bound = "a hint" if left["visits"] < FEWEST_VISITS else f"at most {left['upper_bound']:.0%}"
+        counts = f"{left['refused']} of {left['visits']} ({bound})"
         refused = share_bar(left["frr"], bad=True, text=counts)
     return [
         str(told["person"]),

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 import numpy as np
 
 from device.errors import DataError
 from training.backbone import BackboneArtefact
-from training.clips import Cutter
+from training.calibrate import visits
+from training.clips import Cutter, SpokenClip
 from training.corpus.index import Index, Progress
 from training.corpus.split import Recordings, Split, speaker_hash
 from training.stages import Stages
-from training.voices import Voices, cohort_of, read_voices, write_voices
+from training.voices import Voices, cohort_of, joined, read_voices, write_voices
+
+# Below so many visits of strangers even "none was let in" leaves more than one in ten possible (3 / 30); and visits of
+# one person are hardly more than one.
+FEWEST_VISITS, FEWEST_PEOPLE = 30, 4
 
 
 def with_own_strangers(
-    artefact: BackboneArtefact, index: Index, parts: Split, stages: Stages, progress: Progress
-) -> tuple[BackboneArtefact, list[Voices]]:
-    """A shipped backbone meets this folder's ``others/``: one part joins the cohort, the other is one more population
-    of validation strangers, which must keep the target as well; so must the backbone's own with little speech. Returns
-    the populations thresholds are chosen on.
+    artefact: BackboneArtefact, index: Index, parts: Split, stages: Stages, progress: Progress, *, max_clips: int,
+    own_visits: int,
+) -> tuple[BackboneArtefact, list[Voices]]:  # fmt: skip
+    """A shipped backbone meets this folder's ``others/``: one part joins the cohort, the other joins the validation
+    strangers. Where they are enough for the target by themselves (``own_visits``) they are one more population, which
+    must keep it as well; so must the backbone's own with little speech. Returns the populations thresholds are chosen
+    on. A few guests alone carry no bound: with 8 visits it would be 31 %.
 
     People the backbone was learnt from sound nearer to it than strangers do: they choose no threshold.
     """
@@ -33,8 +41,16 @@ def with_own_strangers(
         artefact = replace(artefact, cohort=np.concatenate([artefact.cohort, cohort_of(nearby)]))
     unknown = heard_by(artefact, index, held_out, stages, progress)
     if unknown.names:
-        populations.append(unknown)
+        populations[0] = joined(artefact.validation, unknown)
+        if len(visits(unknown.speakers, unknown.sessions, max_clips=max_clips)) >= own_visits:
+            populations.append(unknown)
     return artefact, populations
+
+
+def carry_a_figure(strangers: Sequence[SpokenClip], *, max_clips: int) -> bool:
+    """Whether these clips of strangers are enough people and visits for a share of those let in to mean anything."""
+    who = [each.speaker for each in strangers], [each.session for each in strangers]
+    return len(set(who[0])) >= FEWEST_PEOPLE and len(visits(*who, max_clips=max_clips)) >= FEWEST_VISITS
 
 
 def heard_by(

@@ -87,9 +87,11 @@ class Augment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrol:
-    """``sessions``: ``first`` enrols each resident's earliest session and tests on the others; ``all`` uses all."""
+    """``sessions``: ``all`` enrols every session; the test is of the same household without each resident's last
+    session. ``first`` enrols each resident's earliest session and tests on the others. Who has less than
+    ``min_speech_seconds`` is not enrolled; ``prototypes`` a resident."""
 
-    sessions: str = "first"
+    sessions: str = "all"
     min_speech_seconds: float = 20.0
     prototypes: int = 6
 

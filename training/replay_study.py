@@ -17,15 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 
-from device.errors import DataError
+from device.errors import AudioFormatError, DataError
 from device.replay.guard import ReplayDetector
 from device.replay.memory import ReplayMemory
 from device.replay.prints import Print
 from device.sound.pcm import SAMPLE_RATE_HZ, Clip
 from training.atomic import write_text
-from training.corpus.measures import as_heard
+from training.corpus.audio_file import read_audio
 from training.effects import Sound, to_sound
 from training.metrics import clopper_pearson_upper, threshold_at_far
 from training.replay_paths import Place, at_the_door, played_again, said_again
@@ -234,10 +233,11 @@ def _figures(scores: Scores, threshold: float) -> dict[str, Any]:
 
 def _load(pack: Path, row: Row) -> Sound:
     try:
-        sound, rate_hz = soundfile.read(pack / row["path"], dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise DataError("cannot be read", where=str(pack / row["path"]), received=error) from error
-    return to_sound(as_heard(sound, int(rate_hz)))
+        return to_sound(read_audio(pack / row["path"]))
+    except AudioFormatError as error:
+        raise DataError(
+            "cannot be read", where=str(pack / row["path"]), received=error.received or error.what
+        ) from error
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:

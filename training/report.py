@@ -14,6 +14,7 @@ What the figures hold (all made by :func:`training.evaluate.evaluate`; rates are
                  at_most_a_day; usual, strict, residents_strict: visits at either bar; resident_waits_seconds; may be
                  absent; see ``training.door_tries``
     long         strangers, noise (either may be absent) -> hours, decisions, openings, per_hour, upper_bound_per_hour
+                 (both None where the recordings are too short to say)
     per_person   rows of role, person, clips, accepted, mean_llr, highest_llr
     scores       residents, strangers -> one number a clip
     outlook      each resident's; may be absent; see ``training.outlook``

@@ -8,6 +8,7 @@ from typing import Any
 
 from training.charts import det_curve, histograms
 
+TOO_LITTLE = "too little to say"
 # Below so many expected events a rate is decided by chance.
 FEWEST_EVENTS = 10
 STYLE = """
@@ -182,7 +183,8 @@ def _long(told: Mapping[str, Any]) -> str:
     names = {"strangers": "speech of strangers", "noise": "noise without speech"}
     rows = [
         [names[name], f"{each['hours']:.2f} h", str(each["decisions"]), str(each["openings"]),
-         f"{each['per_hour']:.2f}", f"{each['upper_bound_per_hour']:.1f}"]
+         *([TOO_LITTLE] * 2 if each["per_hour"] is None
+           else [f"{each['per_hour']:.2f}", f"{each['upper_bound_per_hour']:.1f}"])]
         for name, each in told.items()
     ]  # fmt: skip
     head = ["", "heard", "decisions", "false openings", "an hour", "at most, with 95 % confidence"]

@@ -3,40 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from device.errors import BundleError
-from device.verdict.bundle import Bundle, load_bundle, point_current
+from device.verdict.bundle import Bundle, point_current
+from training.above_noise import above_noise
 from training.augment import Surroundings
 from training.backbone import BackboneArtefact, read_backbone, write_backbone
-from training.calibrate import choose_thresholds, fit_calibration, validation_trials
+from training.calibrate import choose_thresholds, fit_calibration, validation_trials, visits_needed
 from training.clips import Cutter, SpokenClip
-from training.compare import hold_test, refuse_a_worse_one, standing, why_not_comparable
 from training.corpus.index import Index, Progress, index_folder, load_samples
 from training.corpus.layouts import parse_source
 from training.corpus.split import Recordings, Split, split
-from training.corpus.table import write_tables
+from training.corpus.table import describe_files, write_tables
 from training.door_copies import NOTHING_RECORDED, door_copies
 from training.effects import Sound, to_sound
-from training.enrol import check_enough_speech, enrol
+from training.enrol import enrol
 from training.evaluate import Figures, TestSet, evaluate
 from training.keys import signer_of
 from training.networks.weights import save_weights
 from training.outlook import Household, outlook_of
-from training.populations import refuse_known_people, with_own_strangers
+from training.populations import (
+    FEWEST_PEOPLE,
+    FEWEST_VISITS,
+    carry_a_figure,
+    refuse_known_people,
+    with_own_strangers,
+)
 from training.publish import Draft, write_verified
 from training.recipe import Recipe
 from training.report import reports_of
+from training.residents import changes_in_words, leave_out, refuse_unusable, residents_in_service, with_enough_speech
+from training.rivals import Rivals, compare
 from training.stages import Stages
 from training.tracking import Tracker, followers
-from training.versions import current_folder, next_sequence, prune
-from training.voices import joined
+from training.versions import next_sequence, prune
+from training.voices import Voices, joined
 
-UNSIGNED = "not signed ([publish] key is empty): a door that lists trusted keys will refuse this bundle"
+UNSIGNED = "not signed ([publish] key is empty): doors will refuse this bundle; python -m training sign signs it"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,90 +57,111 @@ class Outcome:
     stages: list[str]
 
 
-def run(recipe: Recipe, *, runs: Path, progress: Progress, say: Callable[[str], None], force: bool = False) -> Outcome:
+def run(
+    recipe: Recipe, *, runs: Path, progress: Progress, say: Callable[[str], None], force: bool = False,
+    without: Sequence[str] = (),
+) -> Outcome:  # fmt: skip
     """Everything, in order. Raises a :class:`~device.errors.VoicelatchError` at the first thing that is wrong.
 
     The run's own folder is ``runs/run-<hash of the recipe>``: tables of the recordings, log, the bundle before it is
-    published. ``force`` publishes a bundle that is worse than the one in service.
+    published. ``force`` publishes a bundle that is worse than the one in service; ``without`` names residents who are
+    not to be enrolled though their folders are there.
     """
     own = runs / f"run-{recipe.sha256()[:12]}"
-    tracker = followers(recipe.tracking, own, name=own.name)
+    tracker = followers(recipe.tracking, own, name=own.name, say=say)
     try:
         tracker.tell("run", {"recipe_sha256": recipe.sha256(), "name": recipe.publish.name})
-        return _run(recipe, runs, own, tracker, progress, say, force)
+        return _run(recipe, runs, own, tracker, progress, say, force, without)
     finally:
         tracker.close()
 
 
 def _run(
-    recipe: Recipe, runs: Path, own: Path, tracker: Tracker, progress: Progress, say: Callable[[str], None], force: bool
-) -> Outcome:
+    recipe: Recipe, runs: Path, own: Path, tracker: Tracker, progress: Progress, say: Callable[[str], None],
+    force: bool, without: Sequence[str],
+) -> Outcome:  # fmt: skip
     stages, models, decision = Stages(runs, tracker), Path(recipe.publish.models), recipe.decision
     # First: a wrong key must not be found after hours of training.
     signer = signer_of(recipe.publish.key)
+    in_service = residents_in_service(models)
     with stages.timed("index"):
         index = index_folder(
             Path(recipe.data.folder), layout=recipe.data.layout, allowed=recipe.data.allowed,
             corpora=[parse_source(each) for each in recipe.data.corpora], cache=runs / "index.jsonl", progress=progress,
         )  # fmt: skip
+        index = leave_out(index, without, in_service)
         write_tables(index, own)
+    describe_files(index, say)
+    refuse_unusable(index, in_service, say)
+    every_day = recipe.enrol.sessions == "all"
     parts = split(
         index, seed=recipe.data.seed, validation_fraction=recipe.data.validation_fraction,
-        test_fraction=recipe.data.test_fraction, enrol_sessions=recipe.enrol.sessions,
+        test_fraction=recipe.data.test_fraction, enrol_sessions="but_last" if every_day else "first",
+        least_speech_seconds=recipe.enrol.min_speech_seconds,
     )  # fmt: skip
-    describe(index, parts, say)
+    describe(parts, say)
 
     artefact, network = obtain_backbone(recipe, index, parts, stages, tracker, progress)
+    cutter = Cutter(index.root, artefact.vad, artefact.segmenter)
     populations = [artefact.validation, artefact.validation_short]
+    strangers = cutter.cut(parts.test, progress=progress, label="stranger clips")
+    if strangers and not carry_a_figure(strangers, max_clips=decision.max_clips):
+        strangers, parts = [], too_few_to_test(parts, say, joining=bool(recipe.backbone.source))
     if recipe.backbone.source:
         refuse_known_people(artefact, parts)
-        artefact, populations = with_own_strangers(artefact, index, parts, stages, progress)
+        artefact, populations = with_own_strangers(
+            artefact, index, parts, stages, progress, max_clips=decision.max_clips,
+            own_visits=visits_needed(decision.target_far),
+        )  # fmt: skip
     with stages.timed("enrol"):
-        cutter = Cutter(index.root, artefact.vad, artefact.segmenter)
         residents = cutter.cut(parts.enrol, progress=progress, label="enrolment clips")
-        people = sorted({each.speaker for each in parts.enrol})
-        check_enough_speech(residents, people, min_speech_seconds=recipe.enrol.min_speech_seconds)
+        later = cutter.cut(parts.resident_test, progress=progress, label="resident test clips")
+        people = with_enough_speech(
+            [*residents, *later] if every_day else residents, {each.speaker for each in parts.enrol},
+            min_speech_seconds=recipe.enrol.min_speech_seconds, in_service=in_service, say=say,
+        )  # fmt: skip
+        parts = only(parts, people)
+        residents, later = ([each for each in clips if each.speaker in people] for clips in (residents, later))
         trials = validation_trials(
             artefact.validation, artefact.validation_short, artefact.cohort,
             cohort_top=decision.cohort_top, prototypes=recipe.enrol.prototypes,
         )  # fmt: skip
         calibration = fit_calibration(trials, cohort_top=decision.cohort_top)
         as_met = copier(recipe, index, parts)
-        voices = artefact.embedder().voices(residents, progress=progress, label="enrol", copies=as_met(residents))
-        head = enrol(voices, artefact.cohort, calibration, prototypes=recipe.enrol.prototypes)
+        embedder = artefact.embedder()
+        voices = embedder.voices(residents, progress=progress, label="enrol", copies=as_met(residents))
+        heard = embedder.voices(later, progress=progress, label="enrol later days", copies=as_met(later))
+
+    def drafted(enrolled: Voices, recordings: Recordings) -> Draft:
+        head = enrol(enrolled, artefact.cohort, calibration, prototypes=recipe.enrol.prototypes)
         thresholds = choose_thresholds(
             head, populations, trials, target_far=decision.target_far, max_clips=decision.max_clips
         )
-    draft = Draft(
-        artefact,
-        head,
-        thresholds,
-        recipe.publish.name,
-        next_sequence(models),
-        provenance(recipe, index, parts, artefact),
-    )
+        thresholds = above_noise(thresholds, head, artefact.embedder(), artefact.segmenter)
+        told = provenance(recipe, index, recordings, artefact)
+        return Draft(artefact, head, thresholds, recipe.publish.name, next_sequence(models), told)
 
+    judged = drafted(voices, parts.enrol)
     # Only a bundle that the door's own check has accepted is evaluated; nothing is published yet.
     with stages.timed("candidate"):
-        candidate = write_verified(own / "candidate", draft.files({}))
+        candidate = write_verified(own / "candidate", judged.files({}))
     figures: Figures = {}
-    tested = test_set(index, parts, cutter, progress)
-    if tested.residents and tested.strangers:
+    tested = test_set(index, parts, later, strangers)
+    if later and strangers:
         with stages.timed("evaluate"):
             figures = evaluate(candidate, tested, float_network=network, seed=recipe.data.seed, progress=progress)
         tracker.tell("result", told_briefly(figures))
-        with stages.timed("compare"):
-            compare(candidate, figures, models, tested, parts, force=force, progress=progress, say=say)
     else:
-        say("not evaluated, and not compared: that needs strangers, and a second session of the residents")
+        say("not evaluated: that needs strangers, and a second session of the residents")
+    with stages.timed("compare"):
+        rivals = Rivals(models, index, parts, residents, later, strangers, recipe)
+        compare(candidate, rivals, as_met, force=force, progress=progress, say=say)
+    draft = drafted(joined(voices, heard), parts.enrol + parts.resident_test) if every_day and later else judged
     with stages.timed("outlook"):
-        heard = artefact.embedder().voices(
-            tested.residents, progress=progress, label="outlook", copies=as_met(tested.residents)
-        )
-        home = Household(clips=[*residents, *tested.residents], voices=joined(voices, heard), cohort=artefact.cohort,
-                         head=head, thresholds=thresholds, prototypes=recipe.enrol.prototypes)  # fmt: skip
+        home = Household(clips=[*residents, *later], voices=joined(voices, heard), cohort=artefact.cohort,
+                         head=draft.head, thresholds=draft.thresholds, prototypes=recipe.enrol.prototypes)  # fmt: skip
         outlook = outlook_of(home, figures, populations)
-    reports = reports_of(f"{recipe.publish.name}: {len(people)} residents", figures, outlook, asdict(thresholds))
+    reports = reports_of(f"{recipe.publish.name}: {len(people)} residents", figures, outlook, asdict(draft.thresholds))
     with stages.timed("publish"):
         if recipe.publish.backbone:
             write_backbone(models / recipe.publish.backbone, artefact)
@@ -147,6 +175,8 @@ def _run(
             point_current(models, folder.name)
         for gone in prune(models, draft.name, keep=keep) if keep else []:
             say(f"removed the old version {gone} (publish.keep = {keep})")
+        for change in changes_in_words(in_service, bundle.residents):
+            say(change)
     return Outcome(bundle, figures, outlook, stages.table())
 
 
@@ -167,46 +197,16 @@ def obtain_backbone(
     return learnt.artefact, learnt.network
 
 
-def test_set(index: Index, parts: Split, cutter: Cutter, progress: Progress) -> TestSet:
-    """Everybody and everything kept for the test."""
+def test_set(index: Index, parts: Split, later: Sequence[SpokenClip], strangers: Sequence[SpokenClip]) -> TestSet:
+    """Everybody and everything kept for the test; ``later``: clips of the residents' sessions that are the test."""
     return TestSet(
-        residents=cutter.cut(parts.resident_test, progress=progress, label="resident test clips"),
-        strangers=cutter.cut(parts.test, progress=progress, label="stranger clips"),
+        residents=later,
+        strangers=strangers,
         noises=sounds(index, parts.test_noise),
         rooms=sounds(index, parts.test_rir),
         speech=(load_samples(index.root, each) for each in parts.test),
         sounds=(load_samples(index.root, each) for each in parts.test_noise),
     )
-
-
-def compare(
-    candidate: Bundle,
-    figures: Figures,
-    models: Path,
-    tested: TestSet,
-    parts: Split,
-    *,
-    force: bool,
-    progress: Progress,
-    say: Callable[[str], None],
-) -> None:
-    """The bundle in service against the candidate, on the same test. Raises BundleError for a worse candidate."""
-    folder = current_folder(models)
-    if folder is None:
-        say("nothing to compare with: no bundle was published here before")
-        return
-    try:
-        old = load_bundle(folder)
-    except BundleError as error:
-        # A bundle that this version cannot read is no reason not to publish one that it can.
-        say(f"not compared with {folder.name}: {error.what} ({error.where})")
-        return
-    reason = why_not_comparable(old, candidate, [each.sha256 for each in (*parts.resident_test, *parts.test)])
-    if reason:
-        say(f"not compared with {old.name} #{old.sequence}: {reason}")
-        return
-    now = standing(candidate, figures["door"])
-    refuse_a_worse_one(hold_test(old, tested, progress), now, force=force, say=say)
 
 
 def copier(recipe: Recipe, index: Index, parts: Split) -> Callable[[Sequence[SpokenClip]], list[list[SpokenClip]]]:
@@ -221,13 +221,13 @@ def sounds(index: Index, recordings: Recordings) -> list[Sound]:
     return [to_sound(load_samples(index.root, each)) for each in recordings]
 
 
-def provenance(recipe: Recipe, index: Index, parts: Split, artefact: BackboneArtefact) -> dict[str, Any]:
+def provenance(recipe: Recipe, index: Index, enrolled: Recordings, artefact: BackboneArtefact) -> dict[str, Any]:
     """What a bundle says of where it comes from; ``enrolled_recordings`` so that no later test uses them."""
     inherited = ("training_speakers", "validation_speakers", "licences", "network")
     return {
         "recipe_sha256": recipe.sha256(),
         "data_sha256": index.data_sha256(),
-        "enrolled_recordings": sorted(each.sha256[:16] for each in parts.enrol),
+        "enrolled_recordings": sorted(each.sha256[:16] for each in enrolled),
         "backbone_recipe_sha256": artefact.manifest["recipe_sha256"],
         **{key: artefact.manifest[key] for key in inherited},
     }
@@ -240,10 +240,27 @@ def told_briefly(figures: Figures) -> dict[str, float]:
     return {**rates, "residents_opened": door["residents"]["share"], "strangers_let_in": door["strangers"]["share"]}
 
 
-def describe(index: Index, parts: Split, say: Callable[[str], None]) -> None:
+def too_few_to_test(parts: Split, say: Callable[[str], None], *, joining: bool) -> Split:
+    """A few guests, or a clip that somebody called a stranger's: they are no test of their own. With a backbone from
+    elsewhere (``joining``) they help to choose the thresholds, together with the people that brings."""
+    people = len({each.speaker for each in parts.test})
+    needed = f"it takes {FEWEST_PEOPLE} people and {FEWEST_VISITS} visits"
+    joined_to = "; they join those on whom the thresholds are chosen" if joining else ""
+    say(f"strangers: {people} people are too few to say how many would be let in ({needed}){joined_to}")
+    return replace(parts, validation=parts.validation + (parts.test if joining else ()), test=())
+
+
+def only(parts: Split, people: Sequence[str]) -> Split:
+    """``parts`` with no other residents than ``people``."""
+    enrol_, later = (
+        tuple(each for each in recordings if each.speaker in people)
+        for recordings in (parts.enrol, parts.resident_test)
+    )
+    return replace(parts, enrol=enrol_, resident_test=later)
+
+
+def describe(parts: Split, say: Callable[[str], None]) -> None:
     """What went in, in a few lines."""
-    for rejected in index.rejected:
-        say(f"left out {rejected.path}: {rejected.reason}")
     for name in ("enrol", "resident_test", "backbone", "validation", "test", "crowd"):
         recordings: Recordings = getattr(parts, name)
         people = len({each.speaker for each in recordings})

@@ -10,6 +10,7 @@ from device.gateway.telling import TYPES
 # Home Assistant's own words.
 ONLINE, OFFLINE = "online", "offline"
 LOCKED, UNLOCKED, OPEN = "LOCKED", "UNLOCKED", "OPEN"
+ON, OFF = "ON", "OFF"
 
 
 class Topics:
@@ -53,6 +54,10 @@ def discovery(config: MqttConfig, topics: Topics, *, remote: bool, version: str)
             "latch": {"platform": "binary_sensor", "unique_id": f"{identity}_latch", "name": "Latch",
                       "device_class": "lock", "state_topic": topics.latch, "payload_on": UNLOCKED,
                       "payload_off": LOCKED},
+            "microphone": {"platform": "binary_sensor", "unique_id": f"{identity}_microphone",
+                           "name": "Microphone silent", "device_class": "problem", "entity_category": "diagnostic",
+                           "value_template": "{{ value_json.microphone_silent }}", "payload_on": ON,
+                           "payload_off": OFF},
             **{key: _sensor(identity, key, **more) for key, more in _sensors(config).items()},
         },
     }  # fmt: skip

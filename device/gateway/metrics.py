@@ -14,7 +14,7 @@ from device.gateway.telling import number
 from device.sound.pcm import FRAME_SECONDS
 
 OUTCOMES = ("open", "refuse", "say_more", "cooling_down", "locked_out", "replay", "second_factor_missing",
-            "outside_schedule", "held")  # fmt: skip
+            "outside_schedule", "held", "relay_refused")  # fmt: skip
 LATENCY_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0)
 THERMAL = Path("/sys/class/thermal")
 
@@ -57,6 +57,7 @@ class MetricsOutlet:
                 _set(self._memory, message.get("memory_bytes"))
                 _set(self._uptime, message.get("uptime_seconds"))
                 _set(self._untold, message.get("lost"))
+                self._silent.set(1 if message.get("microphone_silent") is True else 0)
             # What this gateway counted before, or was not there to count.
             case "event" if message.get("recent") is not True:
                 self._hear_event(message["event"])
@@ -93,6 +94,7 @@ class MetricsOutlet:
         self._age = gauge("queue_age_seconds", "Age of the sound that was heard last")
         self._level = gauge("level_dbfs", "Level of the last 120 ms")
         self._listening = gauge("listening", "1 while the door can be reached and listens")
+        self._silent = gauge("microphone_silent", "1 while the microphone delivers nothing: muted, stuck, or repeating")
         self._memory = gauge("memory_bytes", "Memory of the daemon")
         self._uptime = gauge("uptime_seconds", "Time since the daemon started")
         self._untold = gauge(
@@ -121,6 +123,8 @@ class MetricsOutlet:
                 self._openings.labels("remote").inc()
             case "remote_refused":
                 self._refused_remotely.inc(1 + max(0.0, number(event.get("unreported")) or 0.0))
+            case "microphone_silent" | "microphone_back":
+                self._silent.set(1 if event.get("kind") == "microphone_silent" else 0)
             case "gap":
                 self._gaps.inc()
                 self._lost.inc(max(0.0, number(event.get("lost_seconds")) or 0.0) / FRAME_SECONDS)

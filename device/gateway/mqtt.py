@@ -14,7 +14,7 @@ from typing import Any
 from device.errors import ConfigError, RuntimeMissingError
 from device.gateway.broker_errors import reason_of
 from device.gateway.freshness import EchoProbe
-from device.gateway.homeassistant import LOCKED, OFFLINE, ONLINE, OPEN, UNLOCKED, Topics, discovery
+from device.gateway.homeassistant import LOCKED, OFF, OFFLINE, ON, ONLINE, OPEN, UNLOCKED, Topics, discovery
 from device.gateway.hub import DoorLine, Message
 from device.gateway.settings import MqttConfig
 from device.gateway.telling import Teller, Told, number
@@ -52,7 +52,7 @@ class MqttOutlet:
         self._latch = LOCKED
         self._level_due_seconds = -1.0
         self._state: dict[str, object] = {"last_person": None, "score": None, "last_event": None, "level": None,
-                                          "bundle": None, "uptime": None}  # fmt: skip
+                                          "bundle": None, "uptime": None, "microphone_silent": None}  # fmt: skip
         self._probe, self._probe_lock, self._stopping = EchoProbe(), threading.Lock(), threading.Event()
         self._failure = self._complained = ""
         self._client = self._make_client()
@@ -77,7 +77,8 @@ class MqttOutlet:
             case "level":
                 self._hear_level(message)
             case "status":
-                self._state |= {"bundle": message.get("bundle"), "uptime": number(message.get("uptime_seconds"))}
+                self._state |= {"bundle": message.get("bundle"), "uptime": number(message.get("uptime_seconds")),
+                                "microphone_silent": _switch(message.get("microphone_silent"))}  # fmt: skip
                 self.door(message.get("listening") is True)
                 self._publish_state()
             case "event":
@@ -128,6 +129,8 @@ class MqttOutlet:
             self._publish(self._topics.latch, self._latch, retain=True)
         if kind in ("started", "stopped", "fault"):
             self.door(kind == "started")
+        if kind in ("microphone_silent", "microphone_back"):
+            self._state["microphone_silent"] = _switch(kind == "microphone_silent")
         self._tell(self._teller.event(event))
 
     def _tell(self, told: Told | None) -> None:
@@ -279,3 +282,8 @@ def read_password(path: Path) -> str:
     if not password:
         raise ConfigError("its first line is empty", where=where)
     return password
+
+
+def _switch(value: object) -> str:
+    """As Home Assistant's binary sensors read it."""
+    return ON if value is True else OFF

@@ -17,6 +17,7 @@ OF_OUTCOME = {
     "replay": "replay",
     "second_factor_missing": "second_factor_missing",
     "outside_schedule": "outside_schedule",
+    "relay_refused": "relay_refused",
 }
 OF_KIND = {
     "remote_open": "remote_granted",
@@ -25,9 +26,12 @@ OF_KIND = {
     "stopped": "stopped",
     "reloaded": "reloaded",
     "reload_refused": "reload_refused",
+    "residents_changed": "residents_changed",
     "canary_failed": "canary_failed",
     "config_problem": "config_problem",
     "fault": "fault",
+    "microphone_silent": "microphone_silent",
+    "microphone_back": "microphone_back",
 }
 DEAF, HEARING = "deaf", "hearing"
 TYPES = (*OF_OUTCOME.values(), *OF_KIND.values(), DEAF, HEARING)
@@ -39,6 +43,8 @@ NUMBERS = {
     "level_dbfs": "level_dbfs",
     "locked_seconds": "locked_seconds",
     "lost_seconds": "lost_seconds",
+    "lost_count": "no_longer_known",
+    "new_count": "newly_known",
 }
 # A single overflow is a gap too, but nobody need hear of it.
 DEAF_SECONDS = 0.4

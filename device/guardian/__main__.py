@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import pwd
 import signal
 import socket
@@ -12,30 +13,39 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from device.guardian.budget import BudgetFile
 from device.guardian.entrance import listen
 from device.guardian.errors import GuardianError, SettingsError
 from device.guardian.notify import Notify
-from device.guardian.pin import GpioPin, Pin
+from device.guardian.pin import GpioPin, Pin, load_backend
 from device.guardian.server import Server
-from device.guardian.settings import PinSettings, pin_to_release, read_settings, remember_pin
+from device.guardian.settings import GuardianSettings, PinSettings, pin_to_release, read_settings, remember_pin
+from device.guardian.watchdog import PulseWatchdog, start_watchdog
 
 EXIT_CODES = (
-    "Exit codes: 0 done, 1 nobody saw it click, 2 wrong command line, 69 the pin, 70 a defect, 73 the socket, "
-    "78 wrong configuration."
+    "Exit codes: 0 done, 1 nobody saw it click, 2 wrong command line, 69 the pin, 70 a defect, 71 the second process, "
+    "73 the socket, 78 wrong configuration."
 )
 DEFAULT_CONFIG = Path("/etc/voicelatch/voicelatch.toml")
 TEST_SECONDS = 1.0
 _LOG = logging.getLogger("device.guardian")
 
 MakePin = Callable[[PinSettings], Pin]
+Prepare = Callable[[PinSettings], None]
 
 
 def claim(settings: PinSettings) -> Pin:
     """The real pin, off."""
-    return GpioPin(settings.pin, active_high=settings.active_high, backend=settings.pin_factory)
+    return GpioPin(settings.pin, active_high=settings.active_high, backend=settings.pin_factory,
+                   chip_label=settings.chip_label)  # fmt: skip
 
 
-def _run(arguments: argparse.Namespace, make_pin: MakePin) -> int:
+def load(settings: PinSettings) -> None:
+    """The real pin's library."""
+    load_backend(settings.pin_factory)
+
+
+def _run(arguments: argparse.Namespace, make_pin: MakePin, prepare: Prepare) -> int:
     stop: list[int] = []
     wake, waker = socket.socketpair()
     for each in (wake, waker):
@@ -47,21 +57,33 @@ def _run(arguments: argparse.Namespace, make_pin: MakePin) -> int:
     settings = read_settings(arguments.config)
     daemon_uid = uid_of(arguments.user)
     remember_pin(settings.pin)
-    pin = make_pin(settings.pin)
+    # First, since a process with threads, as lgpio makes them, does not fork well.
+    watchdog = start_watchdog(claim=lambda: make_pin(settings.pin), prepare=lambda: prepare(settings.pin),
+                              clock=time.monotonic)  # fmt: skip
     try:
-        listener = listen(settings.socket)
-        with listener:
-            Server(
-                listener=listener, wake=wake, pin=pin, limits=settings.limits, daemon_uid=daemon_uid,
-                tell=Notify().tell, clock=time.monotonic,
-            ).run(lambda: bool(stop))  # fmt: skip
+        _serve(settings, make_pin(settings.pin), watchdog, daemon_uid, wake, stop)
     finally:
-        pin.close()
+        watchdog.close()
     _LOG.info("stopped by signal %d", stop[0])
     return 0
 
 
-def _off(arguments: argparse.Namespace, make_pin: MakePin) -> int:
+def _serve(settings: GuardianSettings, pin: Pin, watchdog: PulseWatchdog, daemon_uid: int, wake: socket.socket,
+           stop: list[int]) -> None:  # fmt: skip
+    try:
+        listener = listen(settings.socket)
+        with listener:
+            Server(
+                listener=listener, wake=wake, pin=pin, limits=settings.limits, budget=settings.budget,
+                budget_file=BudgetFile(), daemon_uid=daemon_uid, notify=Notify(), watchdog=watchdog,
+                clock=time.monotonic, boot_clock=lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
+            ).run(lambda: bool(stop))  # fmt: skip
+        watchdog.renew(math.inf)
+    finally:
+        pin.close()
+
+
+def _off(arguments: argparse.Namespace, make_pin: MakePin, _prepare: Prepare) -> int:
     settings = pin_to_release(arguments.config)
     pin = make_pin(settings)
     try:
@@ -74,7 +96,7 @@ def _off(arguments: argparse.Namespace, make_pin: MakePin) -> int:
     return 0
 
 
-def _test(arguments: argparse.Namespace, make_pin: MakePin) -> int:
+def _test(arguments: argparse.Namespace, make_pin: MakePin, _prepare: Prepare) -> int:
     settings = read_settings(arguments.config)
     print(
         f"Pin {settings.pin.pin} will be on for {TEST_SECONDS:g} s: the door will open. Stand where you hear the relay."
@@ -126,12 +148,12 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None, *, make_pin: MakePin = claim) -> int:
-    """Run one command; return its exit code."""
+def main(argv: Sequence[str] | None = None, *, make_pin: MakePin = claim, prepare: Prepare = load) -> int:
+    """Run one command; return its exit code. ``prepare`` loads what ``make_pin`` needs."""
     arguments = build_parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     try:
-        return int(arguments.action(arguments, make_pin))
+        return int(arguments.action(arguments, make_pin, prepare))
     except GuardianError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

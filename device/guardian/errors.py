@@ -26,6 +26,12 @@ class PinError(GuardianError):
     exit_code = 69
 
 
+class WatchdogError(GuardianError):
+    """The second process, which ends a pulse of a frozen guardian, is not there or does not answer."""
+
+    exit_code = 71
+
+
 class SocketError(GuardianError):
     """The socket cannot be opened, or who may use it is unknown."""
 

@@ -7,6 +7,8 @@ import os
 import socket
 from collections.abc import Mapping
 
+# systemd's patience in a pulse, when it is all that is left: guardian and second process frozen at once.
+PULSE_PATIENCE_USEC = 1_000_000
 _LOG = logging.getLogger(__name__)
 
 
@@ -18,9 +20,16 @@ class Notify:
         address = environment.get("NOTIFY_SOCKET", "")
         # A leading @ stands for the abstract namespace, whose names begin with a zero byte.
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
+        usual = environment.get("WATCHDOG_USEC", "")
+        self._usual_usec = int(usual) if usual.isascii() and usual.isdecimal() else 0
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         # A full queue must not hold up the loop that ends a pulse.
         self._socket.setblocking(False)
+
+    def pulse(self, on: bool) -> None:
+        """A pulse begins or is over: the watchdog's time is short in it. Nothing where no watchdog was asked for."""
+        if self._usual_usec > PULSE_PATIENCE_USEC:
+            self.tell(f"WATCHDOG_USEC={PULSE_PATIENCE_USEC if on else self._usual_usec}\nWATCHDOG=1")
 
     def tell(self, message: str) -> None:
         if not self._address:

@@ -8,17 +8,22 @@ with its time, with ``off``, with silence, with the connection, with the guardia
 from __future__ import annotations
 
 import logging
+import math
 import selectors
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from device.guardian import budget as hour
 from device.guardian import guard as rules
+from device.guardian.budget import Budget, BudgetFile
 from device.guardian.entrance import MAX_CONNECTIONS, peer_uid, receive
 from device.guardian.errors import PinError, ProtocolError
 from device.guardian.guard import Guard, Limits
+from device.guardian.notify import Notify
 from device.guardian.pin import Pin
 from device.guardian.protocol import Answer, Lines, Request, format_answer, parse_request
+from device.guardian.watchdog import LATE_SECONDS, SILENCE_SECONDS, PulseWatchdog
 
 _LOG = logging.getLogger(__name__)
 # How often the pin is read back and systemd told, off and on; how long a connection may take to say what it wants.
@@ -34,8 +39,10 @@ class _Client:
 
 
 class Server:
-    """Guards ``pin`` for the process of user ``daemon_uid``; ``tell`` takes sd_notify messages; ``clock`` is monotonic
-    seconds; ``wake`` becomes readable when a signal came in."""
+    """Guards ``pin`` for the process of user ``daemon_uid``; ``watchdog`` ends a pulse that this
+    process no longer can; ``clock`` is monotonic
+    seconds, ``boot_clock`` those of CLOCK_BOOTTIME, by which ``budget`` counts; ``wake`` becomes readable when a signal
+    came in."""
 
     def __init__(
         self,
@@ -44,12 +51,21 @@ class Server:
         wake: socket.socket,
         pin: Pin,
         limits: Limits,
+        budget: Budget,
+        budget_file: BudgetFile,
         daemon_uid: int,
-        tell: Callable[[str], None],
+        notify: Notify,
+        watchdog: PulseWatchdog,
         clock: Callable[[], float],
+        boot_clock: Callable[[], float],
     ) -> None:
         self._listener, self._wake, self._pin, self._limits = listener, wake, pin, limits
-        self._daemon_uid, self._tell, self._clock = daemon_uid, tell, clock
+        self._daemon_uid, self._notify, self._watchdog = daemon_uid, notify, watchdog
+        self._clock, self._boot_clock = clock, boot_clock
+        self._budget_file = budget_file
+        self._budget, damage = budget_file.load(budget, now_seconds=boot_clock())
+        if damage:
+            _LOG.error("what the relay was on for is not known, so nothing is granted for an hour: %s", damage)
         self._selector = selectors.DefaultSelector()
         self._clients: list[_Client] = []
         self._holder: _Client | None = None
@@ -60,9 +76,9 @@ class Server:
         """Serve until ``stopping``. Raises :class:`PinError` when the pin does not follow; it is driven off first."""
         try:
             self._settle()
-            for each in (self._listener, self._wake):
+            for each in (self._listener, self._wake, self._watchdog.connection):
                 self._selector.register(each, selectors.EVENT_READ)
-            self._tell("READY=1")
+            self._notify.tell("READY=1")
             while not stopping():
                 ready = self._selector.select(self._wait_seconds())
                 self._pass_time()
@@ -70,11 +86,11 @@ class Server:
                 for key, _ in sorted(ready, key=lambda each: each[0].fileobj is self._listener):
                     self._heed(key)
                 self._pass_time()
-                self._tell("WATCHDOG=1")
+                self._notify.tell("WATCHDOG=1")
         finally:
             # First the pin: what follows may fail.
             self._pin.drive(False)
-            self._tell("STOPPING=1")
+            self._notify.tell("STOPPING=1")
             self._close()
 
     def _heed(self, key: selectors.SelectorKey) -> None:
@@ -136,6 +152,13 @@ class Server:
             case "status" if self._guard.is_on:
                 left = max(0.0, self._guard.off_at_seconds - now)
                 self._last_word(client, Answer("on", request.token, left))
+            case "free":
+                _, reason = self._granted(request.seconds)
+                word = Answer("refused", request.token, reason=reason) if reason else Answer("off", request.token,
+                                                                                          reason="free")  # fmt: skip
+                self._last_word(client, word)
+            case "chip":
+                self._last_word(client, Answer("chip", request.token, reason=self._pin.chip))
             case "status":
                 self._settle()
                 self._last_word(client, Answer("off", request.token, reason="idle"))
@@ -144,24 +167,41 @@ class Server:
 
     def _pulse(self, client: _Client, request: Request) -> None:
         asked = request.seconds
-        self._guard, reason = rules.pulse(self._limits, self._guard, seconds=asked, now_seconds=self._clock())
+        granted, reason = self._granted(asked)
         if reason:
             _LOG.warning("refused a pulse of %.3f s: %s", asked, reason)
             self._last_word(client, Answer("refused", request.token, reason=reason))
             return
-        self._holder, client.token = client, request.token
+        # Charged before the pin moves: whatever happens then, it counts.
+        self._budget = hour.charged(self._budget, seconds=asked, now_seconds=self._boot_clock())
+        self._budget_file.save(self._budget)
+        self._notify.pulse(True)
+        self._watchdog.arm(self._deadline_seconds(granted))
+        self._guard, self._holder, client.token = granted, client, request.token
         self._settle()
         _LOG.info("on for %.3f s", asked)
         self._say(client, Answer("on", request.token, asked))
 
+    def _granted(self, seconds: float) -> tuple[Guard, str]:
+        """The state in which a pulse of ``seconds`` has begun, or the state as it is and why it must not begin."""
+        granted, reason = rules.pulse(self._limits, self._guard, seconds=seconds, now_seconds=self._clock())
+        if not reason and not hour.is_left(self._budget, seconds=seconds, now_seconds=self._boot_clock()):
+            return self._guard, "over-budget"
+        return granted, reason
+
     def _pass_time(self) -> None:
         now = self._clock()
-        self._guard, reason = rules.due(self._limits, self._guard, now_seconds=now)
+        _, reason = rules.due(self._limits, self._guard, now_seconds=now)
         if reason:
             self._end_pulse(reason)
         for client in [each for each in self._clients if each is not self._holder and not now < each.until_seconds]:
             self._drop(client)
         self._settle()
+        self._watchdog.renew(self._deadline_seconds(self._guard))
+
+    def _deadline_seconds(self, guard: Guard) -> float:
+        """When the second process has to act unless it hears otherwise; infinite while off."""
+        return min(guard.off_at_seconds + LATE_SECONDS, self._clock() + SILENCE_SECONDS) if guard.is_on else math.inf
 
     def _settle(self) -> None:
         """Make the pin what the state says and read it back. Raises :class:`PinError`, the pin off, if it differs."""
@@ -183,9 +223,14 @@ class Server:
             )
 
     def _end_pulse(self, reason: str) -> None:
-        """Off, read back, and the asker told."""
+        """Off, read back, what it took charged, and the asker told."""
+        was_on = self._guard.is_on
         self._guard = rules.off(self._limits, self._guard, now_seconds=self._clock())
         self._settle()
+        if was_on:
+            self._notify.pulse(False)
+            self._budget = hour.settled(self._budget, now_seconds=self._boot_clock())
+            self._budget_file.save(self._budget)
         holder, self._holder = self._holder, None
         if holder is not None:
             _LOG.info("off: %s", reason)

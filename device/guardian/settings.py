@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from device.guardian.budget import Budget
+from device.guardian.chips import LABEL
 from device.guardian.errors import SettingsError, SocketError
 from device.guardian.guard import Limits
 from device.guardian.protocol import DEFAULT_SOCKET
@@ -23,23 +25,31 @@ MEMORY = "pin.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinSettings:
-    """Which pin and how: BCM number 0 to 27, level that switches on, gpiozero's backend."""
+    """Which pin and how: BCM number 0 to 27, level that switches on, GPIO backend, label of its chip (empty: the header
+    of a Raspberry Pi)."""
 
     pin: int
     active_high: bool = True
     pin_factory: str = "lgpio"
+    chip_label: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.pin <= 27:
             raise SettingsError("relay.pin is out of range (0 to 27)", received=self.pin)
+        if self.chip_label and not LABEL.fullmatch(self.chip_label):
+            raise SettingsError(
+                "relay.chip_label is not the label of a GPIO chip (at most 31 characters without spaces)",
+                received=repr(self.chip_label),
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardianSettings:
-    """The pin, the limits, and the socket's path."""
+    """The pin, the limits, what is granted within an hour, and the socket's path."""
 
     pin: PinSettings
     limits: Limits
+    budget: Budget
     socket: Path
 
 
@@ -60,7 +70,11 @@ def read_settings(path: Path) -> GuardianSettings:
         max_on_seconds=_number(table, "max_on_seconds", usual.max_on_seconds),
         min_gap_seconds=_number(table, "min_gap_seconds", usual.min_gap_seconds),
     )
-    return GuardianSettings(pin=_pin(table), limits=limits, socket=Path(asked))
+    budget = Budget(max_on_seconds=_number(table, "max_on_seconds_an_hour", Budget().max_on_seconds))
+    if budget.max_on_seconds < limits.max_on_seconds:
+        raise SettingsError("relay.max_on_seconds_an_hour is less than relay.max_on_seconds, which no hour would grant",
+                            received=f"{budget.max_on_seconds:g}, {limits.max_on_seconds:g}")  # fmt: skip
+    return GuardianSettings(pin=_pin(table), limits=limits, budget=budget, socket=Path(asked))
 
 
 def _relay_table(path: Path) -> object:
@@ -129,7 +143,8 @@ def _pin(table: Mapping[str, Any]) -> PinSettings:
         raise SettingsError("relay.pin is not a whole number", received=repr(number))
     if type(high) is not bool:
         raise SettingsError("relay.active_high is not true or false", received=repr(high))
-    return PinSettings(pin=number, active_high=high, pin_factory=_text(table, "pin_factory", "lgpio"))
+    return PinSettings(pin=number, active_high=high, pin_factory=_text(table, "pin_factory", "lgpio"),
+                       chip_label=_text(table, "chip_label", ""))  # fmt: skip
 
 
 def _text(table: Mapping[str, Any], key: str, usual: str) -> str:

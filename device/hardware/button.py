@@ -6,19 +6,16 @@ import importlib
 from typing import Any
 
 from device.errors import ButtonError, RuntimeMissingError
+from device.hardware.pin_factory import FACTORIES, make_factory
 from device.ports import Clock
 
-FACTORIES = {
-    "lgpio": ("gpiozero.pins.lgpio", "LGPIOFactory"),
-    "native": ("gpiozero.pins.native", "NativeFactory"),
-    "mock": ("gpiozero.pins.mock", "MockFactory"),
-}
 # Contacts bounce for some milliseconds; nobody presses twice within twenty.
 BOUNCE_SECONDS = 0.02
 
 
 class GpioButton:
-    """:class:`~device.ports.Button` on BCM pin ``pin``; ``pull_up``: pressed is low.
+    """:class:`~device.ports.Button` on BCM pin ``pin``; ``pull_up``: pressed is low. ``chip`` says whose pin it is: the
+    chip labelled ``chip_label``, empty for a Raspberry Pi's header.
 
     Only the moment of pressing counts: a button that is stuck, or was pressed before the start, is not a press. Raises
     :class:`RuntimeMissingError` where gpiozero or the backend is absent, :class:`ButtonError` where the pin cannot be
@@ -26,13 +23,14 @@ class GpioButton:
     """
 
     def __init__(
-        self, pin: int, *, clock: Clock, pull_up: bool = True, pin_factory: str = "lgpio", factory: Any | None = None
-    ) -> None:
+        self, pin: int, *, clock: Clock, pull_up: bool = True, pin_factory: str = "lgpio", chip_label: str = "",
+        factory: Any | None = None,
+    ) -> None:  # fmt: skip
         self._clock = clock
         self._pressed_at_seconds: float | None = None
         try:
             gpiozero = importlib.import_module("gpiozero")
-            made = factory if factory is not None else _make_factory(pin_factory)
+            made, self.chip = (factory, "") if factory is not None else _make_factory(pin_factory, chip_label)
         except ImportError as error:
             raise RuntimeMissingError(
                 "the GPIO backend is not installed",
@@ -71,15 +69,15 @@ class GpioButton:
             self._factory = None
 
 
-def _make_factory(name: str) -> Any:
+def _make_factory(name: str, chip_label: str) -> tuple[Any, str]:
     if name not in FACTORIES:
         raise ButtonError(
             "no such GPIO backend", where="button.pin_factory", received=name, allowed=", ".join(sorted(FACTORIES))
         )
-    module_name, kind = FACTORIES[name]
-    module = importlib.import_module(module_name)
     try:
-        return getattr(module, kind)()
+        return make_factory(name, chip_label=chip_label)
+    except ImportError:
+        raise
     except Exception as error:  # a backend without its hardware raises classes of its own
         raise ButtonError(
             "the GPIO backend does not work here",

@@ -23,6 +23,13 @@ from device.ports import check_open_seconds
 # The door waits at most this long for an answer, a connection included; the guardian allows four times the pause
 # between two signs of life.
 TIMEOUT_SECONDS, BEAT_SECONDS = 0.5, 0.25
+# Why the guardian would not grant a pulse that another time it would.
+REFUSALS = {
+    "over-budget": "the relay was on for as long as an hour allows (relay.max_on_seconds_an_hour)",
+    "too-soon": "the relay rests between two openings (relay.min_gap_seconds)",
+    "busy": "somebody else has the relay on",
+    "too-long": "an opening may not be that long (relay.max_on_seconds, as the guardian read it at its start)",
+}
 _LOG = logging.getLogger(__name__)
 
 
@@ -50,6 +57,19 @@ class GuardianRelay:
     def probe(self) -> bool:
         """See :func:`probe`."""
         return probe(self._path, timeout_seconds=self._timeout_seconds)
+
+    def refusal(self, *, open_seconds: float) -> str:
+        """Why the guardian would not grant a pulse now, in words; empty where it would. Moves nothing. Raises
+        :class:`RelayError` where it does not say."""
+        check_open_seconds(open_seconds)
+        if self.is_on:
+            return ""
+        answer = _ask_once(self._path, "free", self._timeout_seconds, seconds=open_seconds, words=("off", "refused"))
+        if answer.word == "off":
+            return ""
+        if answer.reason not in REFUSALS:
+            raise _refusal(self._path, "a pulse", answer)
+        return REFUSALS[answer.reason]
 
     def pulse(self, *, open_seconds: float) -> None:
         check_open_seconds(open_seconds)
@@ -148,10 +168,19 @@ def probe(path: Path, *, timeout_seconds: float = TIMEOUT_SECONDS) -> bool:
     return _ask_once(path, "status", timeout_seconds).word == "on"
 
 
-def _ask_once(path: Path, verb: str, timeout_seconds: float) -> Answer:
+def ask_chip(path: Path, *, timeout_seconds: float = TIMEOUT_SECONDS) -> str:
+    """The GPIO chip whose pin the guardian at ``path`` holds: name and label. Raises :class:`RelayError` where it does
+    not say."""
+    name, label = _ask_once(path, "chip", timeout_seconds, words=("chip",)).reason.split()
+    return f"{name} ({label})"
+
+
+def _ask_once(
+    path: Path, verb: str, timeout_seconds: float, *, seconds: float = 0.0, words: tuple[str, ...] = ("on", "off")
+) -> Answer:
     with _connect(path, timeout_seconds) as line:
-        answer = _exchange(line, Request(verb, secrets.token_hex(4)), timeout_seconds)
-    if answer.word not in ("on", "off"):
+        answer = _exchange(line, Request(verb, secrets.token_hex(4), seconds), timeout_seconds)
+    if answer.word not in words:
         raise _refusal(path, verb, answer)
     return answer
 
@@ -203,9 +232,10 @@ def _exchange(line: socket.socket, request: Request, timeout_seconds: float) -> 
 
 
 def _refusal(path: Path, asked: str, answer: Answer) -> RelayError:
+    why = f": {REFUSALS[answer.reason]}" if answer.reason in REFUSALS else ""
     return RelayError(
-        f"the guardian does not grant {asked}, so the door stays shut",
+        f"the guardian does not grant {asked}, so the door stays shut{why}",
         where=f"relay.guardian = {path}",
         received=f"{answer.word} {answer.reason or answer.seconds}",
-        allowed="relay.max_on_seconds and relay.min_gap_seconds of the configuration",
+        allowed="relay.max_on_seconds, max_on_seconds_an_hour and min_gap_seconds of the configuration",
     )

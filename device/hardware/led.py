@@ -6,13 +6,9 @@ import importlib
 from typing import Any
 
 from device.errors import IndicatorError, RuntimeMissingError
+from device.hardware.pin_factory import make_factory
 from device.ports import Clock, Signal
 
-FACTORIES = {
-    "lgpio": ("gpiozero.pins.lgpio", "LGPIOFactory"),
-    "native": ("gpiozero.pins.native", "NativeFactory"),
-    "mock": ("gpiozero.pins.mock", "MockFactory"),
-}
 # (on, off) in seconds, one after the other: told apart without knowing colours.
 PATTERNS = {
     Signal.LISTENING: ((0.1, 0.0),),
@@ -23,7 +19,8 @@ PATTERNS = {
 
 
 class Led:
-    """:class:`~device.ports.Indicator` on BCM pin ``pin``, off between signals.
+    """:class:`~device.ports.Indicator` on BCM pin ``pin``, off between signals. ``chip`` says whose pin it is: the chip
+    labelled ``chip_label``, empty for a Raspberry Pi's header.
 
     Raises :class:`RuntimeMissingError` where gpiozero or the backend is absent, :class:`IndicatorError` where the pin
     cannot be claimed. ``factory`` hands in a ready pin factory (tests).
@@ -38,15 +35,17 @@ class Led:
         clock: Clock,
         active_high: bool = True,
         pin_factory: str = "lgpio",
+        chip_label: str = "",
         factory: Any | None = None,
     ) -> None:
         self._clock, self._closed = clock, False
         self._factory: Any | None = None
+        self.chip = ""
         try:
             gpiozero = importlib.import_module("gpiozero")
             if factory is None:
-                module, kind = FACTORIES[pin_factory]
-                factory = self._factory = getattr(importlib.import_module(module), kind)()
+                self._factory, self.chip = make_factory(pin_factory, chip_label=chip_label)
+                factory = self._factory
         except ImportError as error:
             raise RuntimeMissingError(
                 "the GPIO backend is not installed",

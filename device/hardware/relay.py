@@ -12,13 +12,9 @@ import threading
 from typing import Any
 
 from device.errors import RelayError, RuntimeMissingError
+from device.hardware.pin_factory import FACTORIES, make_factory
 from device.ports import check_open_seconds
 
-FACTORIES = {
-    "lgpio": ("gpiozero.pins.lgpio", "LGPIOFactory"),
-    "native": ("gpiozero.pins.native", "NativeFactory"),
-    "mock": ("gpiozero.pins.mock", "MockFactory"),
-}
 _INSTALL = (
     "pip install gpiozero lgpio; on Python 3.13 lgpio is Debian's python3-lgpio (venv with --system-site-packages)"
 )
@@ -27,17 +23,19 @@ _INSTALL = (
 class GpioRelay:
     """:class:`~device.ports.Relay` on BCM pin ``pin``; ``active_high`` False for relays that switch on at low level.
 
+    ``chip`` says whose pin it is: the chip labelled ``chip_label``, empty for a Raspberry Pi's header.
     Raises :class:`RuntimeMissingError` where gpiozero or the backend is absent, :class:`RelayError` where the pin
     cannot be claimed. ``factory`` hands in a ready pin factory (tests).
     """
 
     def __init__(
-        self, pin: int, *, active_high: bool = True, pin_factory: str = "lgpio", factory: Any | None = None
-    ) -> None:
+        self, pin: int, *, active_high: bool = True, pin_factory: str = "lgpio", chip_label: str = "",
+        factory: Any | None = None,
+    ) -> None:  # fmt: skip
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
         self._closed = False
-        self._factory = factory if factory is not None else _make_factory(pin_factory)
+        self._factory, self.chip = (factory, "") if factory is not None else _make_factory(pin_factory, chip_label)
         try:
             self._pin: Any = self._factory.pin(pin)
             self._active, self._idle = (1, 0) if active_high else (0, 1)
@@ -109,7 +107,7 @@ class GpioRelay:
             ) from error
 
 
-def _make_factory(name: str) -> Any:
+def _make_factory(name: str, chip_label: str) -> tuple[Any, str]:
     if name not in FACTORIES:
         raise RelayError(
             "no such GPIO backend",
@@ -117,9 +115,8 @@ def _make_factory(name: str) -> Any:
             received=name,
             allowed=", ".join(sorted(FACTORIES)),
         )
-    module_name, kind = FACTORIES[name]
     try:
-        module = importlib.import_module(module_name)
+        return make_factory(name, chip_label=chip_label)
     except ImportError as error:
         raise RuntimeMissingError(
             "the GPIO backend is not installed",
@@ -127,8 +124,6 @@ def _make_factory(name: str) -> Any:
             received=error,
             next_step=_INSTALL,
         ) from error
-    try:
-        return getattr(module, kind)()
     except Exception as error:  # a backend without its hardware raises classes of its own
         raise RelayError(
             "the GPIO backend does not work here",

@@ -21,13 +21,14 @@ from typing import Any
 
 from device.errors import ConfigError
 from device.service.event_table import give_to_owner_of_folder
-from device.settings import settings_from, within
+from device.settings import settings_from, why_unreadable, within
 
 NOTHING = "0" * 64
 HEAD_BYTES = 160
 # Events in which the log says that it is not whole. What is lost by a power cut and what a hand removed look the same.
 BREAKS = ("chain_cut", "file_damaged")
-NOTES = ("line_torn", "events_lost", "forgotten", "taken_over")
+NOTES = ("events_lost", "forgotten")
+FORGOTTEN = "forgotten"
 SHORTENED = "log_shortened"
 
 
@@ -103,7 +104,8 @@ def read_head(path: Path) -> Head | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, AttributeError) as error:
-        raise ConfigError("the head of the event log cannot be used", where=str(path), received=error) from error
+        raise ConfigError("the head of the event log cannot be used", where=str(path),
+                          received=why_unreadable(error)) from error  # fmt: skip
 
 
 def write_head(path: Path, head: Head, *, durably: bool) -> None:
@@ -175,6 +177,8 @@ class _Beginning:
     said_first: int = 0
     said_before: str = ""
     said_at: Place | None = None
+    # The number and hash at which the chain ended before it was made anew, by the last line that says so.
+    ended: tuple[object, object] = (0, "")
 
 
 def verify(lines: Iterable[tuple[int, str]], head: Head | None, *, path: Path, head_path: Path) -> Verdict:
@@ -205,7 +209,9 @@ def verify(lines: Iterable[tuple[int, str]], head: Head | None, *, path: Path, h
         verdict.problems.insert(0, Place(path, beginning.place, problem))
     if beginning.said_at is not None:
         verdict.notes.insert(0, beginning.said_at)
-    _compare(verdict, hashes, head, path, head_path)
+    if head is None or (head.n, head.hash) != beginning.ended:
+        # Else the head was not yet written when somebody was forgotten: the line `forgotten` accounts for it.
+        _compare(verdict, hashes, head, path, head_path)
     return verdict
 
 
@@ -241,6 +247,8 @@ def _own_words(verdict: Verdict, beginning: _Beginning, where: Place, link: Link
         verdict.problems.append(place)
     elif kind in NOTES:
         verdict.notes.append(place)
+        if kind == FORGOTTEN:
+            beginning.ended = (link.told.get("ended_n"), link.told.get("ended_hash"))
     elif kind == SHORTENED:
         first = link.told.get("first")
         if isinstance(first, int) and first > beginning.said_first:

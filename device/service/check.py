@@ -11,6 +11,7 @@ from device.errors import ConfigError, MicrophoneError, RuntimeMissingError, Voi
 from device.hardware.clock import SystemClock
 from device.hardware.microphone import SounddeviceMicrophone
 from device.service.check_around import describe_light, describe_metrics, describe_mqtt, describe_page, describe_tones
+from device.service.clock_state import SystemClockState
 from device.service.config import Config, load_config
 from device.service.relays import describe
 from device.service.schedule import check_people
@@ -18,6 +19,7 @@ from device.service.trust import trust_of
 from device.service.unit_rights import pins_within_reach
 from device.service.verified import bundle_digest
 from device.service.where import PAGE_STATE
+from device.sound.novelty import why_lifeless
 from device.sound.pcm import Frame, level_dbfs
 from device.sound.segmenter import frames_of
 from device.sound.vad import VadSpec, WebRtcDetector
@@ -56,8 +58,7 @@ def check_all(config_path: Path, *, simulate: bool) -> list[Finding]:
 
     def model() -> str:
         trust, folder = trust_of(config[0].model), resolve_current(Path(config[0].model.bundle))
-        loaded = load_bundle(folder, keys=trust.keys)
-        trust.refuse_older(loaded, digest=bundle_digest(folder))
+        loaded = trust.load(folder, digest=bundle_digest(folder))
         bundle.append(loaded)
         note = "; CAREFUL: these are the demo's voices, which anybody can play" if loaded.name == DEMO else ""
         return f"{_told(loaded)}; {trust.told(loaded)}{note}"
@@ -75,7 +76,7 @@ def check_all(config_path: Path, *, simulate: bool) -> list[Finding]:
     if config and config[0].button.enabled and not simulate:
         findings.append(_try("button", lambda: _button(config[0])))
     if config and config[0].signals.led and not simulate:
-        findings.append(_try("light", lambda: describe_light(config[0].signals)))
+        findings.append(_try("light", lambda: describe_light(config[0].signals, chip_label=config[0].relay.chip_label)))
     if config and config[0].signals.sound and not simulate:
         findings.append(_try("tones", lambda: describe_tones(config[0].signals)))
     if config and (config[0].button.enabled or config[0].signals.led) and not simulate:
@@ -126,15 +127,25 @@ def _schedule(config: Config, bundle: Bundle) -> str:
     check_people(config.schedule, bundle.residents)
     named = sorted({each.person for each in config.schedule})
     free = sorted(set(bundle.residents) - set(named))
-    return f"hours for {', '.join(named)}; at any hour: {', '.join(free) or 'nobody'}"
+    problem = SystemClockState().problem(SystemClock().wall_time())
+    if problem and config.clock.require_set:
+        raise ConfigError(
+            "nobody with hours can come in", where="clock.require_set", received=problem,
+            next_step="let a time service set the clock (timedatectl set-ntp true), or add a battery-backed clock; "
+            "require_set = false believes the clock as it is",
+        )  # fmt: skip
+    note = f"; CAREFUL: {problem}" if problem else ""
+    return f"hours for {', '.join(named)}; at any hour: {', '.join(free) or 'nobody'}{note}"
 
 
 def _button(config: Config) -> str:
     from device.hardware.button import GpioButton
 
     asked = config.button
-    GpioButton(asked.pin, clock=SystemClock(), pull_up=asked.pull_up, pin_factory=asked.pin_factory).close()
-    return f"pin {asked.pin} claimed through {asked.pin_factory}; a press counts for {asked.within_seconds:g} s"
+    button = GpioButton(asked.pin, clock=SystemClock(), pull_up=asked.pull_up, pin_factory=asked.pin_factory,
+                        chip_label=config.relay.chip_label)  # fmt: skip
+    button.close()
+    return f"pin {asked.pin} of {button.chip} claimed; a press counts for {asked.within_seconds:g} s"
 
 
 def _golden(bundle: Bundle, runtime: str) -> str:
@@ -174,6 +185,13 @@ def _microphone(config: Config) -> str:
             received=items[-1],
             next_step="try another device: `voicelatch microphones`",
         )
+    problem = why_lifeless(frames)
+    if problem:
+        raise MicrophoneError(
+            "the microphone opens but delivers nothing that a room sounds like", received=problem,
+            where=f"microphone.device = {config.microphone.device or 'default'}",
+            next_step="switch it on, raise its volume and unmute it (`alsamixer`, F4), or take another: "
+            "`voicelatch microphones`",
+        )  # fmt: skip
     levels = sorted(level_dbfs(frame.samples) for frame in frames)
-    note = "" if levels[-1] > -119 else "; digital silence: is it muted?"
-    return f"{len(frames)} frames at {microphone.rate_hz} Hz, {levels[len(levels) // 2]:.0f} dBFS{note}"
+    return f"{len(frames)} frames at {microphone.rate_hz} Hz, {levels[len(levels) // 2]:.0f} dBFS"

@@ -21,13 +21,16 @@ from device.web.password import read_password as read_page_password
 from device.web.settings import WebConfig
 
 
-def describe_light(asked: SignalsConfig) -> str:
-    """The light's pin is claimed and let go. Raises :class:`~device.errors.IndicatorError` where it is not to be had,
-    :class:`RuntimeMissingError` without the backend."""
+def describe_light(asked: SignalsConfig, *, chip_label: str = "") -> str:
+    """The light's pin, on the chip labelled ``chip_label``, is claimed and let go. Raises
+    :class:`~device.errors.IndicatorError` where it is not to be had, :class:`RuntimeMissingError` without the backend.
+    """
     from device.hardware.led import Led
 
-    Led(asked.led_pin, clock=SystemClock(), active_high=asked.led_active_high, pin_factory=asked.pin_factory).close()
-    return f"pin {asked.led_pin} claimed through {asked.pin_factory}, dark"
+    led = Led(asked.led_pin, clock=SystemClock(), active_high=asked.led_active_high, pin_factory=asked.pin_factory,
+              chip_label=chip_label)  # fmt: skip
+    led.close()
+    return f"pin {asked.led_pin} of {led.chip} claimed, dark"
 
 
 def describe_tones(asked: SignalsConfig) -> str:

@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,17 +23,21 @@ from device.service.config_command import add_parser as add_config_command
 from device.service.events_command import add_parser as add_events
 from device.service.forget import add_parser as add_forget
 from device.service.gateway_command import add_parser as add_gateway
+from device.service.key_command import add_parser as add_key
 from device.service.levels_command import add_parser as add_levels
 from device.service.listen_command import add_parser as add_listen
 from device.service.record_command import add_parser as add_record
 from device.service.recordings_command import add_parser as add_recordings
 from device.service.scan_command import add_parser as add_scan
+from device.service.use_command import add_parser as add_use
 from device.service.web_command import add_parser as add_web
 from device.service.where import DEFAULT_CONFIG
+from device.terminal.output import reader_is_gone, run_quietly
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 not as expected, 2 wrong command line, 65 unusable bundle or sound, "
-    "69 hardware, a library or the daemon is missing, 70 a defect, 73 cannot write, 78 wrong configuration, 130 Ctrl-C."
+    "69 hardware, a library or the daemon is missing, 70 a defect, 73 cannot write, 78 wrong configuration, "
+    "130 Ctrl-C, 141 nobody reads the output any more."
 )
 # What shells give for Ctrl-C.
 INSTALL = "sudo systemd/install.sh"
@@ -58,11 +62,13 @@ def _run(arguments: argparse.Namespace) -> int:
     from device.hardware.clock import SystemClock
     from device.hardware.supervisor import SystemdSupervisor
     from device.live.feed import Announced
+    from device.service.clock_watch import ClockWatch, newest_unix_seconds
     from device.service.daemon import Hardware, Wishes, build_door, reload_door, serve, shut
     from device.service.extras import make_extras
     from device.service.signals import signalled
     from device.service.status import StatusFile, runtime_folder
     from device.service.trust import state_folder
+    from device.service.where import events_path
 
     loaded, state = load_config(arguments.config), state_folder(None)
     config, clock = loaded.config, SystemClock()
@@ -72,8 +78,12 @@ def _run(arguments: argparse.Namespace) -> int:
     status = StatusFile(runtime)
     extras = make_extras(config, clock, state=state, simulate=arguments.simulate, runtime=runtime, status=status)
     microphone, relay = _simulated(arguments.wav, clock) if arguments.simulate else _real(config, clock)
-    shown = signalled(_events(config.events, state), config.signals, clock, simulate=arguments.simulate)
-    events = Announced(shown, extras.feed)
+    # Read before the log is opened for writing: closing a second connection may drop the first one's locks.
+    logged = state is not None or bool(config.events.path)
+    newest = newest_unix_seconds(events_path(config.events, state or Path())) if logged else None
+    shown = signalled(_events(config.events, state), config.signals, clock, simulate=arguments.simulate,
+                      chip_label=config.relay.chip_label)  # fmt: skip
+    events = ClockWatch(Announced(shown, extras.feed), newest)
     hardware = Hardware(microphone=microphone, relay=relay, clock=clock,
                         supervisor=SystemdSupervisor.from_environment(), events=events,
                         status=status, extras=extras)  # fmt: skip
@@ -139,28 +149,17 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
+    from device.hardware.clock import SystemClock
+    from device.service.clock_state import SystemClockState
     from device.service.status import DEFAULT_FOLDER, look, runtime_folder
 
     seen = look(runtime_folder(arguments.runtime_dir) or DEFAULT_FOLDER)
-    print(json.dumps(seen.as_table(), indent=1) if arguments.json else seen.as_text(now=datetime.now().astimezone()))
+    clock = SystemClockState().problem(SystemClock().wall_time())
+    print(json.dumps({**seen.as_table(), "clock": clock}, indent=1) if arguments.json
+          else seen.as_text(now=datetime.now().astimezone()))  # fmt: skip
+    if clock and not arguments.json:
+        print(f"note: {clock}; whoever has hours may have to stay outside")
     return 0 if seen.listening else 69
-
-
-def _use(arguments: argparse.Namespace) -> int:
-    from device.service.trust import DEFAULT_STATE, Trust, state_folder, trust_of
-    from device.service.verified import use_bundle
-
-    state = state_folder(arguments.state_dir)
-    trust = trust_of(read_config(arguments.config).model) if arguments.config is not None else Trust()
-    used = use_bundle(arguments.models, arguments.name, trust=replace(trust, state=state),
-                      downgrade_in=(state or DEFAULT_STATE) if arguments.allow_downgrade else None)  # fmt: skip
-    if arguments.json:
-        print(json.dumps(asdict(used)))
-    else:
-        note = " It may be older than the last accepted one." if arguments.allow_downgrade else ""
-        before = used.previous or "none"
-        print(f"{used.current} is current; before: {before}.{note} Reload the daemon to take it up.")
-    return 0
 
 
 def _bench(arguments: argparse.Namespace) -> int:
@@ -268,15 +267,6 @@ def build_parser() -> argparse.ArgumentParser:
                 "python -m device status --json")  # fmt: skip
     add_runtime_dir(state)
     state.add_argument("--json", action="store_true", help="print JSON")
-    user = add("use", _use, "Verify a bundle and make it the current one.",
-               "python -m device use household --models models")  # fmt: skip
-    user.add_argument("name", help="the bundle's folder below --models")
-    user.add_argument("--models", type=Path, required=True, help="the models folder")
-    user.add_argument("--config", type=Path, default=None, help="also demand what its [model] trusts")
-    user.add_argument("--allow-downgrade", action="store_true",
-                      help="note in the daemon's state that it may be older than the last accepted one")  # fmt: skip
-    user.add_argument("--state-dir", type=Path, default=None, help="the daemon's state (default: systemd's)")
-    user.add_argument("--json", action="store_true", help="print JSON")
     demo.add_arguments(add("demo", demo.run, "Play a recorded evening through the door.", "python -m device demo"))
     measure = add("bench", _bench, "Time every stage on this machine.", "python -m device bench --json bench.json")
     measure.add_argument("--bundle", type=Path, default=Path("models"))
@@ -296,11 +286,13 @@ def build_parser() -> argparse.ArgumentParser:
     add_events(commands)
     add_forget(commands)
     add_gateway(commands)
+    add_key(commands)
     add_levels(commands)
     add_listen(commands)
     add_record(commands)
     add_recordings(commands)
     add_scan(commands)
+    add_use(commands)
     add_web(commands)
     return parser
 
@@ -312,6 +304,10 @@ def _called() -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
+    return run_quietly(lambda: _main(argv))
+
+
+def _main(argv: Sequence[str] | None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A name, or a quotation mark, that this terminal cannot show is no reason to end.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -330,6 +326,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if sentence is not None:
             print(sentence, file=sys.stderr)
             return EXIT_CODE
+        if isinstance(error, BrokenPipeError) and reader_is_gone():
+            raise
         # The last line of defence: the relay was put off on the way here; systemd restarts us.
         _LOG.exception("a defect; please report it")
         return 70

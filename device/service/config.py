@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from device.errors import ConfigError
 from device.gateway.settings import MetricsConfig, MqttConfig
-from device.service.guard_settings import ButtonConfig, PrivacyConfig, ReplayConfig
+from device.service.guard_settings import ButtonConfig, ClockConfig, PrivacyConfig, ReplayConfig
 from device.service.remote import RemoteConfig
 from device.service.schedule import ScheduleConfig
 from device.service.signals import SignalsConfig
@@ -28,6 +29,7 @@ _LOG = logging.getLogger(__name__)
 AROUND: Mapping[str, type[Any]] = {"web": WebConfig, "mqtt": MqttConfig, "metrics": MetricsConfig}
 FACTORIES = ("lgpio", "native", "mock")
 SHIPPED_LIMITS = TryLimits()
+_CHIP_LABEL = re.compile(r"[!-~]{1,31}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,22 +43,31 @@ class MicrophoneConfig:
 class RelayConfig:
     """``pin``: BCM number; ``active_high`` False for relays that switch on at low level.
 
+    ``chip_label``: the label of the GPIO chip of all pins, for other boards than a Raspberry Pi; empty: its header's.
     ``guardian``: the socket of the process that owns the pin; empty for a daemon that drives it itself.
-    ``max_on_seconds`` and ``min_gap_seconds`` are the guardian's limits, which it enforces whatever the daemon asks.
+    ``max_on_seconds``, ``max_on_seconds_an_hour`` and ``min_gap_seconds`` are the guardian's limits, which it enforces
+    whatever the daemon asks.
     """
 
     pin: int
     active_high: bool = True
     pin_factory: str = "lgpio"
+    chip_label: str = ""
     open_seconds: float = 3.0
     guardian: str = "/run/voicelatch-guardian/relay.sock"
     max_on_seconds: float = 10.0
+    max_on_seconds_an_hour: float = 60.0
     min_gap_seconds: float = 1.0
 
     def __post_init__(self) -> None:
         within("relay.pin", self.pin, 0, 27)
         one_of("relay.pin_factory", self.pin_factory, ("lgpio", "mock") if self.guardian else FACTORIES)
+        if self.chip_label and not _CHIP_LABEL.fullmatch(self.chip_label):
+            raise ConfigError("not the label of a GPIO chip", where="relay.chip_label", received=self.chip_label,
+                              allowed="at most 31 characters without spaces, as `gpiodetect` lists it, or empty",
+                              next_step='empty on every Raspberry Pi')  # fmt: skip
         within("relay.max_on_seconds", self.max_on_seconds, 0.2, 30.0)
+        within("relay.max_on_seconds_an_hour", self.max_on_seconds_an_hour, max(10.0, self.max_on_seconds), 900.0)
         within("relay.min_gap_seconds", self.min_gap_seconds, 0.0, 60.0)
         within("relay.open_seconds", self.open_seconds, 0.2, min(10.0, self.max_on_seconds))
         if self.guardian and not self.guardian.startswith("/"):
@@ -67,14 +78,15 @@ class RelayConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfig:
-    """``bundle``: a bundle's folder, or a models folder whose ``current`` names one. Where ``trusted_keys`` (public
-    lines) or the file ``trusted_keys_file`` list keys, a bundle must be signed by one of them, and one older than the
-    last accepted is refused unless ``allow_downgrade``."""
+    """``bundle``: a bundle's folder, or a models folder whose ``current`` names one. It must be signed by one of
+    ``trusted_keys`` (public lines) or of the file ``trusted_keys_file``, unless ``allow_unsigned``; a signed one
+    that is older than the last accepted is refused unless ``allow_downgrade``."""
 
     bundle: str
     runtime: str = "auto"
     trusted_keys: tuple[str, ...] = ()
-    trusted_keys_file: str = ""
+    trusted_keys_file: str = "/etc/voicelatch/trusted_keys"
+    allow_unsigned: bool = False
     allow_downgrade: bool = False
 
     def __post_init__(self) -> None:
@@ -150,6 +162,7 @@ class Config:
     mqtt: MqttConfig = field(default_factory=MqttConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     web: WebConfig = field(default_factory=WebConfig)
+    clock: ClockConfig = field(default_factory=ClockConfig)
     schedule: tuple[ScheduleConfig, ...] = ()
 
     def __post_init__(self) -> None:

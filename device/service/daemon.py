@@ -16,10 +16,14 @@ from device.ports import Clock, EventSink, Microphone, Relay, Supervisor
 from device.service.canary import Canary
 from device.service.config import Config, load_config, policy_for
 from device.service.extras import Extras, config_digest, guards_for, keeper_for
+from device.service.microphone_health import MicrophoneHealth
 from device.service.pipeline import Door
+from device.service.relay_allowance import RelayAllowance
+from device.service.schedule import Schedule
 from device.service.status import StatusFile, in_short
 from device.service.trust import trust_of
 from device.service.verified import verify
+from device.simulated.relay import SimulatedRelay
 from device.sound.pcm import Frame
 from device.sound.segmenter import Segmenter
 from device.sound.vad import WebRtcDetector
@@ -70,6 +74,8 @@ class Hardware:
 def build_door(config: Config, hardware: Hardware) -> Door:
     """A verified door. Raises a :class:`VoicelatchError` when the bundle, the runtime or the detector is not fit."""
     trust = trust_of(config.model)
+    if isinstance(hardware.relay, SimulatedRelay):
+        trust = trust.where_nothing_opens()
     verified = verify(Path(config.model.bundle), runtime=config.model.runtime, trust=trust)
     bundle, scorer = verified.bundle, verified.scorer
     _LOG.info(
@@ -85,7 +91,8 @@ def build_door(config: Config, hardware: Hardware) -> Door:
         detector=Overheard(WebRtcDetector(bundle.vad), segmenter, hardware.extras.feed, hardware.clock),
         scorer=scorer, policy=policy_for(bundle, config.policy), relay=hardware.relay, clock=hardware.clock,
         events=hardware.events, open_seconds=config.relay.open_seconds,
-        guards=guards_for(config, hardware.extras, hardware.clock, bundle.residents),
+        guards=(*guards_for(config, hardware.extras, hardware.clock, bundle.residents),
+                RelayAllowance(relay=hardware.relay, open_seconds=config.relay.open_seconds)),
         keeper=keeper_for(config, hardware.extras, hardware.clock),
         visits=tries or RemembersNothing(), state=PolicyState(tries=tries.first if tries else Tries()),
         serves={"bundle": bundle.name, "bundle_sequence": bundle.sequence, "bundle_digest": verified.digest,
@@ -93,6 +100,7 @@ def build_door(config: Config, hardware: Hardware) -> Door:
     )  # fmt: skip
     trust.remember(bundle, digest=verified.digest)
     hardware.extras.remote.config = config.remote
+    hardware.extras.people.serving(bundle.residents)
     hardware.extras.answers.serves(config, bundle.residents)
     # Last, when nothing can be refused any more: the status names what serves, not what was tried.
     hardware.status.loaded(
@@ -128,6 +136,8 @@ def reload_door(door: Door, config_path: Path, hardware: Hardware) -> None:
         hardware.status.reloaded(at=hardware.clock.wall_time())
         door.tell("reloaded")
         _tell_problems(door, loaded.problems)
+        _tell_clock(door)
+        hardware.extras.people.tell(door.tell)
     hardware.supervisor.ready()
 
 
@@ -157,6 +167,9 @@ def serve(
         _tell_problems(door, problems)
         for kind, reason in hardware.extras.forgotten().items():
             door.tell(kind, reason=reason)
+        _tell_clock(door)
+        # Another bundle may have been put in its place while nobody was here.
+        hardware.extras.people.tell(door.tell)
         hardware.supervisor.ready()
         _listen(door, hardware, wishes, reload, canary=canary, deaf_seconds=deaf_seconds)
         door.tell("stopped")
@@ -176,6 +189,15 @@ def _tell_problems(door: Door, problems: Mapping[str, str]) -> None:
         door.tell("config_problem", table=name, reason=problem)
 
 
+def _tell_clock(door: Door) -> None:
+    """Where somebody has hours and the time cannot be believed, say so."""
+    for guard in door.guards:
+        if isinstance(guard, Schedule) and (problem := guard.clock_problem()):
+            closed = "nobody with hours can come in" if guard.require_set else "hours count by it all the same"
+            _LOG.warning("%s; %s", problem, closed)
+            door.tell("clock_not_set", reason=f"{problem}; {closed}")
+
+
 def _listen(
     door: Door,
     hardware: Hardware,
@@ -185,7 +207,7 @@ def _listen(
     canary: Canary,
     deaf_seconds: float,
 ) -> None:
-    fed_seconds, deaf_since_seconds = -math.inf, math.inf
+    fed_seconds, deaf_since_seconds, health = -math.inf, math.inf, MicrophoneHealth()
     while not wishes.stop:
         if wishes.reload:
             wishes.reload = False
@@ -208,6 +230,7 @@ def _listen(
                 )  # fmt: skip
             continue
         deaf_since_seconds = math.inf
+        health.look(item, tell=door.tell, status=hardware.status)
         if now - fed_seconds >= WATCHDOG_SECONDS and canary.sings(
             hardware.relay, in_pulse=math.isfinite(door.relay_off_due_seconds), tell=door.tell
         ):

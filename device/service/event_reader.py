@@ -1,7 +1,7 @@
 """The event log read from beside the daemon, which goes on writing: commands, the page, the gateway.
 
-The file is opened for reading alone, and no query stays open: nobody who reads holds up the door. A log of JSON lines
-that the daemon has not taken over yet is read as it would be afterwards.
+The file is opened for reading alone, and no query stays open: nobody who reads holds up the door. It is never opened
+other than by SQLite, since closing it would drop SQLite's locks (see :func:`~device.service.event_table.make_empty`).
 """
 
 from __future__ import annotations
@@ -9,30 +9,20 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from device.errors import ConfigError, DataError, StateError
 from device.service.audit import Head, Place, Verdict, read_head, verify
-from device.service.event_table import (
-    COLUMNS,
-    FAILURES,
-    INSERT,
-    SCHEMA,
-    Row,
-    connect,
-    is_damage,
-    is_sqlite,
-    row_from,
-    row_of,
-)
+from device.service.event_table import COLUMNS, FAILURES, Row, connect, is_damage, row_from, row_of
 from device.service.log_files import LogFiles
-from device.service.take_over import OldLog, find_old, rows_of
 from device.settings import LARGEST
 
 BATCH = 500
+# Verifying is done again where the log was chained anew meanwhile; on a log that never rests, not for ever.
+MOST_LOOKS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,20 +107,29 @@ class EventReader:
         ends = [*self._rows("ORDER BY n LIMIT 1", ()), *self._rows("ORDER BY n DESC LIMIT 1", ())]
         return (ends[0].n, ends[-1].n) if ends else (0, 0)
 
+    def newest_unix_seconds(self) -> float | None:
+        """The calendar of the newest event, None in an empty log or where its time is none."""
+        return next((row.unix_seconds for row in self._rows("ORDER BY n DESC LIMIT 1", ())), None)
+
     def verdict(self) -> Verdict:
         """Whether the log is whole. Raises :class:`~device.errors.ConfigError` where its head is damaged."""
-        old = self._old()
-        # The head first: a daemon that writes meanwhile can only put the log ahead of it.
-        head = _head(old.head if old else self.files.head)
-        if old is not None:
-            return old.verdict()
+        for _ in range(MOST_LOOKS):
+            # The head first: a daemon that writes meanwhile can only put the log ahead of it.
+            head = _head(self.files.head)
+            result = self._verify(head)
+            # Somebody may have been forgotten between the two looks: then the chain is another one.
+            if not result.problems or _head(self.files.head) == head:
+                break
+        return result
+
+    def _verify(self, head: Head | None) -> Verdict:
         rows = self._rows("ORDER BY n", ())
-        found = verify(((row.n, row.text) for row in rows), head, path=self.files.path, head_path=self.files.head)
+        result = verify(((row.n, row.text) for row in rows), head, path=self.files.path, head_path=self.files.head)
         for row in rows:
             told = _told(row.text)
             if told.get("n", row.n) != row.n or (told and row_of(row.n, row.text, told) != row):
-                found.problems.append(Place(self.files.path, row.n, "its columns do not say what its line says"))
-        return found
+                result.problems.append(Place(self.files.path, row.n, "its columns do not say what its line says"))
+        return result
 
     def close(self) -> None:
         if self._connection is not None:
@@ -143,14 +142,13 @@ class EventReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _old(self) -> OldLog | None:
-        return None if is_sqlite(self.files.path) else find_old(self.files.path)
-
     def _rows(self, where: str, values: tuple[object, ...]) -> list[Row]:
         try:
             found = self._opened().execute(f"SELECT {COLUMNS} FROM events {where}", values).fetchall()
         except (OSError, *FAILURES) as error:
             self.close()
+            if _is_new(error):
+                raise _no_log(self.files.path) from error
             raise StateError(
                 "the event log cannot be read",
                 where=str(self.files.path),
@@ -161,22 +159,36 @@ class EventReader:
 
     def _opened(self) -> sqlite3.Connection:
         path = self.files.path
-        inode = path.stat().st_ino if path.exists() else 0
+        inode = _inode_of(path)
         if self._connection is not None and (inode == 0 or inode != self._inode):
             self.close()
         if self._connection is None:
-            old = self._old()
-            if old is not None:
-                return _in_memory(old)
             if inode == 0:
-                raise DataError(
-                    "there is no event log here",
-                    where=str(path),
-                    next_step="without [events] path and outside systemd, events go to standard output alone",
-                )
+                raise _no_log(path)
             self._connection, lasts = _connect(path)
             self._inode = inode if lasts else -1
         return self._connection
+
+
+def _inode_of(path: Path) -> int:
+    """0 where there is nothing yet. Looking must not open the file."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return 0
+
+
+def _is_new(error: Exception) -> bool:
+    """Whether the daemon is only just making the log."""
+    return isinstance(error, sqlite3.OperationalError) and "no such table: events" in str(error)
+
+
+def _no_log(path: Path) -> DataError:
+    return DataError(
+        "there is no event log here",
+        where=str(path),
+        next_step="without [events] path and outside systemd, events go to standard output alone",
+    )
 
 
 def _head(path: Path) -> Head | None:
@@ -195,18 +207,11 @@ def _connect(path: Path) -> tuple[sqlite3.Connection, bool]:
         connection.execute("SELECT n FROM events LIMIT 1").fetchall()
     except FAILURES as error:
         connection.close()
-        if is_damage(error) or path.with_name(f"{path.name}-wal").exists():
+        if is_damage(error) or _is_new(error) or path.with_name(f"{path.name}-wal").exists():
             raise
         # Where it may not write, and nobody else does just now, SQLite finds no place for its notes and needs none.
         return connect(f"{address}&immutable=1", patience_seconds=0.0), False
     return connection, True
-
-
-def _in_memory(old: OldLog) -> sqlite3.Connection:
-    connection = connect(":memory:", patience_seconds=0.0)
-    connection.execute(SCHEMA)
-    connection.executemany(INSERT, map(astuple, rows_of(old.lines())[0]))
-    return connection
 
 
 def _told(text: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import logging
 import math
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
@@ -17,7 +18,6 @@ from datetime import datetime
 from pathlib import Path
 
 _LOG = logging.getLogger(__name__)
-SQLITE_MAGIC = b"SQLite format 3\0"
 # Written back to the file after so many pages, so that no opening waits for a large batch.
 CHECKPOINT_PAGES = 100
 LONGEST_LINE_BYTES = 1 << 22
@@ -84,20 +84,18 @@ def is_passing(error: Exception) -> bool:
     )
 
 
+def is_busy(error: Exception) -> bool:
+    """Whether somebody else has the log at the moment: another process that changes it, such as ``forget``."""
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    return isinstance(error, BlockingIOError)
+
+
 def damage(what: str) -> sqlite3.DatabaseError:
     """An error like SQLite's own about a file that is no good."""
     error = sqlite3.DatabaseError(what)
     error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
     return error
-
-
-def is_sqlite(path: Path) -> bool:
-    """Whether there is a file that begins as SQLite's do."""
-    try:
-        with path.open("rb") as file:
-            return file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
-    except FileNotFoundError:
-        return False
 
 
 def connect(address: str, *, patience_seconds: float) -> sqlite3.Connection:
@@ -112,6 +110,19 @@ def connect(address: str, *, patience_seconds: float) -> sqlite3.Connection:
     return made
 
 
+def make_empty(path: Path) -> None:
+    """An empty file at ``path`` for its owner alone, where there is none.
+
+    No file is opened and closed here: closing one drops every lock that SQLite has on it for this process, and then
+    another process that leaves the log takes the write-ahead log, with the newest events, away under this one.
+    """
+    try:
+        os.mknod(path, 0o600 | stat.S_IFREG)
+    except FileExistsError:
+        return
+    give_to_owner_of_folder(path)
+
+
 class EventTable:
     """The table in the file at ``path``, made where there is none, for its owner alone.
 
@@ -120,8 +131,7 @@ class EventTable:
     """
 
     def __init__(self, path: Path, *, patience_seconds: float = 0.2) -> None:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        give_to_owner_of_folder(path)
+        make_empty(path)
         self._connection = connect(str(path), patience_seconds=patience_seconds)
         try:
             self._prepare()

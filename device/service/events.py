@@ -12,14 +12,16 @@ from typing import TextIO
 from device.ports import Event
 from device.service.audit import Head, dump, forge, write_head
 from device.service.chain_end import chain_end
-from device.service.event_table import FAILURES, EventTable, is_damage, is_passing, row_of
+from device.service.event_backlog import Backlog, Waiting
+from device.service.event_table import FAILURES, EventTable, is_busy, is_damage, is_passing, row_of
 from device.service.log_files import LogFiles
-from device.service.retention import shorten
-from device.service.take_over import make_room, take_over
+from device.service.retention import Retention
 
 _LOG = logging.getLogger(__name__)
 # `forget` holds the files for a moment; nobody may hold up the door by them.
 PATIENCE_SECONDS = 0.2
+# At the end nobody waits any more but systemd.
+CLOSING_PATIENCE_SECONDS = 10.0
 
 
 def as_table(event: Event) -> dict[str, object]:
@@ -63,49 +65,82 @@ class FileEvents:
     """:class:`~device.ports.EventSink` on the database at ``path``, kept below ``max_bytes`` and ``keep_days``.
 
     The chain goes on over restarts. An event of an opening is on the disk when :meth:`record` returns; others outlive
-    the process, not a power cut. A disk that is full or read-only never reaches the door: ``lost`` counts, the first
-    loss is logged, each later event is tried anew, and the log says itself how many are missing when it goes on. A file
-    that is damaged is set aside and said. ``copy``: a stream (the journal) that gets every line too.
+    the process, not a power cut. While another process has the log, events wait in memory, in order. A disk that is
+    full or read-only never reaches the door: ``lost`` counts, the first loss is logged, each later event is tried anew,
+    and the log says itself how many are missing when it goes on. A file that is damaged is set aside and said.
+    ``copy``: a stream (the journal) that gets every line too.
     """
 
     def __init__(
         self, path: Path, *, max_bytes: int, keep_days: float = math.inf, copy: StreamEvents | None = None
     ) -> None:
-        self._files, self._max_bytes, self._keep_days, self._copy = LogFiles(path), max_bytes, keep_days, copy
+        self._files, self._retention, self._copy = LogFiles(path), Retention(max_bytes, keep_days), copy
         self._database: EventTable | None = None
         self._head = Head()
         # What the log has to say of itself with the next event.
         self._pending: list[dict[str, object]] = []
         self._lock = threading.Lock()
+        self._backlog = Backlog(self._write_later)
         self.lost = 0
         self._untold = 0
         self._complaining = False
 
     def record(self, event: Event) -> None:
-        told = as_table(event)
         with self._lock:
-            try:
-                self._files.path.parent.mkdir(parents=True, exist_ok=True)
-                with self._files.locked(patience_seconds=PATIENCE_SECONDS):
-                    self._write(told, durably=_is_opening(event))
-                self._complaining = False
-            except Exception as error:  # a disk, a damaged file, whatever somebody made of it: nothing reaches the door
-                if not is_passing(error):
-                    self._let_go()
-                self.lost += 1
-                self._untold += 1
-                if not self._complaining:
-                    told_of = error if isinstance(error, (OSError, *FAILURES)) else repr(error)
-                    _LOG.error("events cannot be written to %s: %s", self._files.path, told_of)
-                self._complaining = True
-                if self._copy is not None:
-                    self._copy.pass_on(dump(told))
+            self._backlog.events.append(Waiting(as_table(event), durably=_is_opening(event)))
+            self._write_waiting(patience_seconds=PATIENCE_SECONDS)
 
     def close(self) -> None:
         """The journal gets the head, which this user cannot rewrite there."""
+        self._backlog.end()
         with self._lock:
+            if self._backlog.events:
+                self._write_waiting(patience_seconds=CLOSING_PATIENCE_SECONDS, is_last=True)
             self._let_go()
         _LOG.info("event log %s ends at %d, %s", self._files.path, self._head.n, self._head.hash)
+
+    def _write_later(self) -> bool:
+        with self._lock:
+            self._write_waiting(patience_seconds=0.0)
+            return not self._backlog.events
+
+    def _write_waiting(self, *, patience_seconds: float, is_last: bool = False) -> None:
+        """Write what waits, in order; what cannot be written and cannot wait is lost, and counted."""
+        waiting = self._backlog.events
+        while waiting:
+            try:
+                self._files.path.parent.mkdir(parents=True, exist_ok=True)
+                with self._files.locked(patience_seconds=patience_seconds):
+                    while waiting:
+                        self._write(waiting[0].payload, durably=waiting[0].durably)
+                        waiting.popleft()
+                self._complaining = False
+            except Exception as error:  # a disk, a damaged file, whatever somebody made of it: nothing reaches the door
+                if is_busy(error) and not is_last:
+                    if self._backlog.is_full:
+                        self._lose(waiting.popleft().payload, error)
+                    self._retry_later()
+                    return
+                self._lose(waiting.popleft().payload, error)
+                patience_seconds = 0.0
+
+    def _retry_later(self) -> None:
+        try:
+            self._backlog.retry_later()
+        except RuntimeError as error:
+            _LOG.error("events that wait are written with the next one only: %s", error)
+
+    def _lose(self, payload: dict[str, object], error: Exception) -> None:
+        if not is_passing(error):
+            self._let_go()
+        self.lost += 1
+        self._untold += 1
+        if not self._complaining:
+            reason = error if isinstance(error, (OSError, *FAILURES)) else repr(error)
+            _LOG.error("events cannot be written to %s: %s", self._files.path, reason)
+        self._complaining = True
+        if self._copy is not None:
+            self._copy.pass_on(dump(payload))
 
     def _write(self, told: dict[str, object], *, durably: bool) -> None:
         try:
@@ -122,20 +157,11 @@ class FileEvents:
         self._shorten(table, told)
 
     def _opened(self) -> EventTable:
-        """The database that stands at the path now; a log of an earlier version is taken over."""
+        """The database that stands at the path now."""
         if self._database is not None and not self._database.is_current():
             self._let_go()
         if self._database is None:
-            make_room(self._files)
-            table = EventTable(self._files.path, patience_seconds=PATIENCE_SECONDS)
-            try:
-                taken = take_over(self._files, table)
-            except (OSError, *FAILURES):
-                table.close()
-                raise
-            self._database = table
-            if taken is not None:
-                self._pending.append({"kind": "taken_over", **taken})
+            self._database = EventTable(self._files.path, patience_seconds=PATIENCE_SECONDS)
         return self._database
 
     def _let_go(self) -> None:
@@ -166,7 +192,7 @@ class FileEvents:
     def _shorten(self, table: EventTable, told: dict[str, object]) -> None:
         """What is too old or too much goes. Where that fails nothing is lost, and the next event tries again."""
         try:
-            done = shorten(table, self._head, told, max_bytes=self._max_bytes, keep_days=self._keep_days)
+            done = self._retention.shorten(table, self._head, told)
         except Exception as error:  # the event itself is safe: nothing that is wrong with old ones may take it back
             _LOG.error("the event log cannot be shortened: %s: %s", type(error).__name__, error)
             return

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from device.errors import DataError, StateError
+from device.names import normalise
 from device.service.config import read_config
 from device.service.event_reader import EVERYTHING, EventReader, StoredEvent, Wanted
 from device.service.event_views import as_csv, as_json, in_a_line, parse_time
@@ -20,6 +21,7 @@ from device.service.explain import explain, find_decision
 from device.service.review_command import add_parser as add_review
 from device.service.where import DEFAULT_CONFIG, events_path, state_or_default
 from device.settings import LARGEST
+from device.terminal.output import check_reader
 from device.verdict.values import Outcome
 
 EXIT_CODES = (
@@ -55,7 +57,7 @@ def _reader(arguments: argparse.Namespace) -> EventReader:
 def _wanted(arguments: argparse.Namespace) -> Wanted:
     now = datetime.now().astimezone()
     return Wanted(
-        kinds=tuple(arguments.kind), person=arguments.person, outcome=arguments.outcome,
+        kinds=tuple(arguments.kind), person=normalise(arguments.person), outcome=arguments.outcome,
         since=parse_time(arguments.since, now) if arguments.since else None,
         until=parse_time(arguments.until, now, where="--until") if arguments.until else None,
     )  # fmt: skip
@@ -88,11 +90,16 @@ def _follow(arguments: argparse.Namespace) -> int:
 
 def _go_on(reader: EventReader, seen: int, arguments: argparse.Namespace) -> int:
     try:
-        for event in follow(reader, seen, _wanted(arguments), sleep=time.sleep):
+        for event in follow(reader, seen, _wanted(arguments), sleep=_wait):
             _show(event, arguments)
     except KeyboardInterrupt:
         return 0
     return 0
+
+
+def _wait(seconds: float) -> None:
+    check_reader()
+    time.sleep(seconds)
 
 
 def _show(event: StoredEvent, arguments: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 Told = Mapping[str, Any]
 # Events that only repeat what the decision just before them said.
-OF_A_DECISION = ("relay_on", "replay", "second_factor_missing", "outside_schedule", "held")
+OF_A_DECISION = ("relay_on", "replay", "second_factor_missing", "outside_schedule", "held", "relay_refused")
 HEADLINES = {
     "open": "The door was opened for {resident}.",
     "refuse": "The door stayed shut: the voice was like no resident's.",
@@ -18,8 +18,14 @@ HEADLINES = {
     "second_factor_missing": "The door stayed shut: the voice was accepted, but the button had not been pressed.",
     "outside_schedule": "The door stayed shut: the voice was accepted, but not at this hour.",
     "held": "The door stayed shut: somebody was recording sentences at it.",
+    "relay_refused": "The door stayed shut: the voice was accepted, but the relay may not be switched on now.",
 }
 
+# What is told of the door itself.
+OWN = {
+    "microphone_silent": "The microphone delivers nothing, so the door hears nobody.",
+    "microphone_back": "The microphone delivers sound again.",
+}
 # What is told of somebody who is not at the door.
 REMOTE = {
     "remote_open": "The door was opened from elsewhere, by {by}: no voice was judged.",
@@ -45,7 +51,8 @@ def explain(told: Told) -> str:
     head = f"{told.get('time')}  event {told.get('n')}, {told.get('kind')}"
     if told.get("kind") != "decision":
         skipped = ("n", "time", "kind", "at_seconds", "previous", "hash")
-        headline = REMOTE.get(str(told.get("kind")) if "by" in told else "", "").format_map(_Blank(told))
+        kind = str(told.get("kind"))
+        headline = REMOTE.get(kind, "").format_map(_Blank(told)) if "by" in told else OWN.get(kind, "")
         return "\n".join(
             [
                 head,

@@ -17,9 +17,11 @@ from device.replay.guard import ReplayDetector
 from device.replay.memory import ReplayMemory
 from device.service.answers import DoorAnswers
 from device.service.background import Background
+from device.service.clock_state import ClockState, SystemClockState, TrustedClock
 from device.service.config import Config
 from device.service.guard_settings import ReplayConfig
 from device.service.hold import Hold
+from device.service.known_people import KnownPeople
 from device.service.live_door import serve_live
 from device.service.privacy import CLIPS, ClipKeeper
 from device.service.remote import RemoteOpening
@@ -36,12 +38,14 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extras:
-    """Made once at start, kept over reloads. ``state``: the state directory, None without one.
+    """Made once at start, kept over reloads. ``state``: the state directory, None without one. ``clock_state`` says
+    whether hours can be believed.
 
     ``remote`` answers what is asked through its ``feed``, which ``live_server`` serves where there is one; ``answers``
     are those to questions about events, clips and recordings."""
 
     state: Path | None = None
+    people: KnownPeople = field(default_factory=KnownPeople)
     button: Button | None = None
     background: Background = field(default_factory=Background)
     memory: ReplayMemory = field(default_factory=lambda: make_memory(ReplayConfig()))
@@ -49,6 +53,7 @@ class Extras:
     tries: TryFile | None = None
     remote: RemoteOpening = field(default_factory=lambda: RemoteOpening(LiveFeed()))
     live_server: LiveServer | None = None
+    clock_state: ClockState = field(default_factory=TrustedClock)
     answers: DoorAnswers = field(default_factory=DoorAnswers)
 
     @property
@@ -96,8 +101,9 @@ def make_extras(config: Config, clock: Clock, *, state: Path | None, simulate: b
     button, remote = _button(config, clock, simulate=simulate), RemoteOpening(LiveFeed(), config.remote)
     answers = DoorAnswers(state=state, clock=clock)
     live_server = serve_live(runtime, remote, clock, status, answers)
-    return Extras(state=state, background=background, memory=memory, replay_file=replay_file, button=button,
-                  tries=tries, remote=remote, live_server=live_server, answers=answers)  # fmt: skip
+    return Extras(state=state, people=KnownPeople(state), background=background, memory=memory,
+                  replay_file=replay_file, button=button, tries=tries, remote=remote, live_server=live_server,
+                  answers=answers, clock_state=TrustedClock() if simulate else SystemClockState())  # fmt: skip
 
 
 def guards_for(config: Config, extras: Extras, clock: Clock, residents: Collection[str]) -> tuple[Guard, ...]:
@@ -109,7 +115,7 @@ def guards_for(config: Config, extras: Extras, clock: Clock, residents: Collecti
         detector = ReplayDetector(memory=extras.memory, threshold=config.replay.threshold)
         guards.append(ReplayGuard(detector, clock, extras.replay_file))
     if config.schedule:
-        guards.append(Schedule(config.schedule, clock))
+        guards.append(Schedule(config.schedule, clock, extras.clock_state, require_set=config.clock.require_set))
     if config.button.enabled:
         if extras.button is None:
             raise ConfigError(
@@ -157,4 +163,5 @@ def _button(config: Config, clock: Clock, *, simulate: bool) -> Button | None:
     from device.hardware.button import GpioButton
 
     asked = config.button
-    return GpioButton(asked.pin, clock=clock, pull_up=asked.pull_up, pin_factory=asked.pin_factory)
+    return GpioButton(asked.pin, clock=clock, pull_up=asked.pull_up, pin_factory=asked.pin_factory,
+                      chip_label=config.relay.chip_label)  # fmt: skip

@@ -15,25 +15,29 @@ import re
 import secrets
 import sqlite3
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from device.errors import DataError, StateError, VoicelatchError
-from device.service.audit import Head, forge, read_head, read_link, verify, write_head
+from device.errors import StateError, VoicelatchError
+from device.names import person_name, same_name, spellings
+from device.service.audit import FORGOTTEN, Head, forge, read_head, read_link, verify, write_head
 from device.service.config import Config, read_config
 from device.service.event_table import FAILURES, EventTable, Row, row_of
+from device.service.known_people import NAME as KNOWN_FILE
 from device.service.log_files import LogFiles
+from device.service.older_bundles import bundles_that_know, offer_to_remove, remove_bundles
 from device.service.privacy import files_of, remove, safe
 from device.service.replay import NAME as REPLAY_FILE
-from device.service.take_over import find_old, make_room, take_over
 from device.service.where import DEFAULT_CONFIG, events_path, state_or_default
 from device.verdict.bundle import load_bundle, resolve_current
 
-# The fields of events in which people are named: as a whole, within a text, or as keys.
+# The fields of events in which people are named: as a whole, within a text, as keys, or in lists.
 WHOLE, TEXTS, KEYED = ("resident", "person"), ("reason", "kept_clip", "received", "by"), ("scores", "cosines")
+LISTED = ("no_longer_known", "newly_known", "residents_before", "residents")
 EXIT_CODES = "Exit codes: 0 done, 2 wrong command line, 66 not a name, 73 cannot remove, 78 wrong configuration."
 REASON = "somebody asked to be forgotten"
 
@@ -48,19 +52,23 @@ class Forgotten:
     remains: tuple[str, ...]
 
 
-def forget_person(person: str, config: Config, *, state: Path, events: Path, now: datetime) -> Forgotten:
-    """Remove what belongs to ``person``. May run while the daemon does. Raises :class:`DataError` for something that is
-    no name, :class:`StateError` when something cannot be removed; what was removed before stays removed."""
-    if not person.strip() or "/" in person or person in (".", ".."):
-        raise DataError("not a person's name", received=repr(person), allowed="a name as the events show it")
+def forget_person(
+    person: str, config: Config, *, state: Path, events: Path, now: datetime, at_seconds: float = 0.0
+) -> Forgotten:
+    """Remove what belongs to ``person``; ``at_seconds`` is the monotonic clock.
+
+    May run while the daemon does. Raises :class:`~device.errors.DataError` for something that is no name,
+    :class:`StateError` when something cannot be removed; what was removed before stays removed.
+    """
+    person = person_name(person)
     removed = files_of(state, person)
     replay = state / REPLAY_FILE
-    removed += [replay] if replay.exists() else []
+    removed += [each for each in (replay, state / KNOWN_FILE) if each.exists()]
     pseudonym = f"person-{secrets.token_hex(4)}"
     try:
         for path in removed:
             remove(path)
-        lines = forget_in_log(LogFiles(events), person, pseudonym, now=now)
+        lines = forget_in_log(LogFiles(events), person, pseudonym, now=now, at_seconds=at_seconds)
     except (OSError, *FAILURES) as error:
         raise StateError(
             "not everything could be removed",
@@ -74,48 +82,51 @@ def forget_person(person: str, config: Config, *, state: Path, events: Path, now
     )  # fmt: skip
 
 
-def forget_in_log(files: LogFiles, person: str, pseudonym: str, *, now: datetime) -> int:
+def forget_in_log(files: LogFiles, person: str, pseudonym: str, *, now: datetime, at_seconds: float = 0.0) -> int:
     """Replace the name in every line and chain the log anew; returns how many lines changed. Where none has it, the log
-    is left as it is. Raises :class:`OSError` and :class:`sqlite3.Error`."""
-    if not files.is_there() and find_old(files.path) is None:
+    is left as it is. The daemon keeps what happens meanwhile and writes it afterwards. ``at_seconds``: the monotonic
+    clock. Raises :class:`OSError` and :class:`sqlite3.Error`; then either no line was changed, or all were and old
+    ones still stand in the write-ahead log: the next `forget` of the name finishes it."""
+    if not files.is_there():
         return 0
     with files.locked():
-        make_room(files)
+        # Nothing here may open the database's file but SQLite itself: closing it would drop SQLite's locks.
         table = EventTable(files.path, patience_seconds=10.0)
         try:
-            changed = _forget_in_table(files, table, person, pseudonym, now=now)
-            if changed and not table.wipe_log():
+            changed = _forget_in_table(files, table, person, pseudonym, now=now, at_seconds=at_seconds)
+            # Also where nothing changed: an earlier `forget` may have been killed before it came to this.
+            if not table.wipe_log():
                 raise sqlite3.OperationalError("somebody is reading the event log, so old lines still stand beside it")
         finally:
             table.close()
         return changed + _forget_aside(files, person)
 
 
-def _forget_in_table(files: LogFiles, table: EventTable, person: str, pseudonym: str, *, now: datetime) -> int:
-    taken = take_over(files, table)
+def _forget_in_table(
+    files: LogFiles, table: EventTable, person: str, pseudonym: str, *, now: datetime, at_seconds: float
+) -> int:
     with table.transaction(durably=True):
         rows, before = table.rows("ORDER BY n"), read_head(files.head)
         found = verify(((row.n, row.text) for row in rows), before, path=files.path, head_path=files.head)
         changed, rewritten, head = _chain_anew(rows, person, pseudonym, first=before.first if before else None)
-        if not changed and taken is None:
+        if not changed:
             return 0
-        told: dict[str, object] = {"time": now.isoformat(timespec="milliseconds"), "kind": "taken_over",
-                                   "at_seconds": 0.0, **(taken or {})}  # fmt: skip
-        if changed:
-            problems = [re.sub(_word(person), pseudonym, str(each)) for each in found.problems]
-            told |= {
-                "kind": "forgotten",
-                "reason": REASON,
-                "pseudonym": pseudonym,
-                "lines": changed,
-                "ended_n": before.n if before else head.n,
-                "ended_hash": before.hash if before else "",
-                "problems_before": problems,
-            }
+        told: dict[str, object] = {
+            "time": now.isoformat(timespec="milliseconds"),
+            "kind": FORGOTTEN,
+            "at_seconds": round(at_seconds, 3),
+            "reason": REASON,
+            "pseudonym": pseudonym,
+            "lines": changed,
+            "ended_n": before.n if before else head.n,
+            "ended_hash": before.hash if before else "",
+            "problems_before": [re.sub(_word(person), pseudonym, str(each)) for each in found.problems],
+        }
         last, head = forge(told, Head(n=max(head.n, rows[-1].n if rows else 0), hash=head.hash, first=head.first))
         for row in rewritten:
             table.replace(row)
         table.put(row_of(head.n, last, told))
+    # Killed here, the line that was just written accounts for a head that is still the old one.
     write_head(files.head, head, durably=True)
     return changed
 
@@ -141,22 +152,26 @@ def _chain_anew(rows: Sequence[Row], person: str, pseudonym: str, *, first: int 
 
 
 def _word(name: str) -> str:
-    return rf"(?<!\w){re.escape(name)}(?!\w)"
+    """The name as a word of a text, however its letters are composed there."""
+    return rf"(?<!\w)(?:{'|'.join(map(re.escape, spellings(name)))})(?!\w)"
 
 
 def _without(key: str, value: Any, person: str, pseudonym: str) -> Any:
     if key in WHOLE:
-        return pseudonym if value == person else value
+        return pseudonym if same_name(str(value), person) else value
     if key in TEXTS and isinstance(value, str):
         return re.sub(_word(safe(person)), pseudonym, re.sub(_word(person), pseudonym, value))
+    if key in LISTED and isinstance(value, list):
+        return [pseudonym if name == person else name for name in value]
     if key in KEYED and isinstance(value, Mapping):
-        return {pseudonym if name == person else name: each for name, each in value.items()}
+        return {pseudonym if same_name(name, person) else name: each for name, each in value.items()}
     return value
 
 
 def _forget_aside(files: LogFiles, person: str) -> int:
     """What was put aside is removed where the name is in it."""
-    named = [path for path in files.damaged if person.encode() in path.read_bytes()]
+    names = [name.encode() for name in spellings(person)]
+    named = [path for path in files.damaged if any(name in path.read_bytes() for name in names)]
     for path in named:
         path.unlink()
     return len(named)
@@ -196,6 +211,8 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--state-dir", type=Path, default=None, help="the daemon's state directory (default: systemd's)"
     )
+    parser.add_argument("--older-bundles", action="store_true",
+                        help="also remove bundles beside the one in service that know the person")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(action=_command)
     return parser
@@ -205,13 +222,20 @@ def _command(arguments: argparse.Namespace) -> int:
     config = read_config(arguments.config)
     state = state_or_default(arguments.state_dir)
     told = forget_person(arguments.person, config, state=state, events=events_path(config.events, state),
-                         now=datetime.now().astimezone())  # fmt: skip
+                         now=datetime.now().astimezone(), at_seconds=time.monotonic())  # fmt: skip
+    older = bundles_that_know(arguments.person, Path(config.model.bundle))
+    removed = remove_bundles(older) if arguments.older_bundles else ()
     if arguments.json:
-        print(json.dumps(asdict(told), indent=1))
+        bundles = {"know": list(older.names), "removed": list(removed), "problem": older.problem}
+        print(json.dumps({**asdict(told), "older_bundles": bundles}, indent=1))
         return 0
     for name in told.files:
         print(f"removed {name}")
     print(f"events: {told.lines} lines changed" + (f", now about {told.pseudonym}" if told.lines else ""))
     for each in told.remains:
         print(f"remains: {each}", file=sys.stderr)
+    if not arguments.older_bundles:
+        removed = offer_to_remove(older, arguments.person)
+    for name in removed:
+        print(f"removed {name}")
     return 0

@@ -43,6 +43,15 @@ class ButtonConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClockConfig:
+    """``require_set``: whoever has hours stays outside while nobody has set the machine's clock since it started.
+    Off: hours count by whatever the clock shows."""
+
+    # Hours by a wrong clock let people in outside of theirs; who has none comes in all the same.
+    require_set: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PrivacyConfig:
     """``keep_clips``: every judged clip is kept as a WAV file in the state directory, the newest ``max_megabytes`` of
     at most ``keep_days``."""

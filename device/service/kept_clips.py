@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Literal
 
 from device.errors import DataError, StateError, VoicelatchError
+from device.names import normalise
 from device.service.config import Config
 from device.service.event_table import give_to_owner_of_folder
 from device.service.privacy import CLIPS, RECORDINGS, make_private, safe
-from device.service.recordings import check_person
+from device.service.recordings import check_person, folder_of
 from device.sound.pcm import SAMPLE_RATE_HZ
 from device.verdict.bundle import load_bundle, resolve_current
 
@@ -114,9 +115,8 @@ def label_clip(state: Path, name: str, label: Label, *, people: Sequence[str], n
     (clip,) = (each for each in list_clips(state, people) if each.name == name)
     person = _person(clip, label, people)
     day = clip.heard_at.strftime("%Y-%m-%d")
-    folders = [state / RECORDINGS]
-    for part in (label.role, person, day):
-        folders.append(folders[-1] / part)
+    folders = [state / RECORDINGS, state / RECORDINGS / label.role]
+    folders += [folder_of(folders[-1], person), folder_of(folders[-1], person) / day]
     count = name.split("-")[1]
     kept = folders[-1] / f"door-{clip.heard_at:%Y%m%dT%H%M%S.%f}-{count}.wav"
     told = {"role": label.role, "person": person, "heard": clip.heard_at.isoformat(), "outcome": clip.outcome,
@@ -148,13 +148,14 @@ def delete_clip(state: Path, name: str) -> None:
 
 def _person(clip: KeptClip, label: Label, people: Sequence[str]) -> str:
     if label.role == "allowed":
-        if label.person not in people:
+        person = normalise(label.person)
+        if person not in people:
             raise DataError(
                 "not a resident", where=clip.name, received=repr(label.person),
                 allowed=", ".join(people) or "nobody yet",
                 next_step="record a new resident first: python -m device record",
             )  # fmt: skip
-        return label.person
+        return person
     person = check_person(label.person) if label.person.strip() else f"visitor-{clip.heard_at:%Y%m%dT%H%M}"
     if person in people:
         raise DataError("a resident is no stranger", where=clip.name, received=person,

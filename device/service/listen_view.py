@@ -18,6 +18,7 @@ WORDS = {
     "open": "OPENS", "refuse": "refuses", "say_more": "wants to hear more", "cooling_down": "rests",
     "locked_out": "LOCKED OUT", "replay": "refuses a REPLAY", "held": "held for a recording",
     "second_factor_missing": "waits for the button", "outside_schedule": "closed at this hour",
+    "relay_refused": "the relay has been on enough",
 }  # fmt: skip
 
 

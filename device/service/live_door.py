@@ -35,6 +35,7 @@ def serve_live(folder: Path | None, remote: RemoteOpening, clock: Clock, status:
             "bundle_sequence": now.sequence, "bundle_digest": now.digest, "loaded_at": now.loaded_at,
             "last_reload_ok": now.last_reload.ok, "uptime_seconds": round(clock.monotonic_seconds() - started, 1),
             "memory_bytes": memory_bytes(), "remote_open": remote.config.open,
+            "microphone_silent": bool(now.microphone),
         }  # fmt: skip
 
     try:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from device.enrolment.progress import ROLES, Day, Progress, Role, in_order
 from device.errors import AudioFormatError, DataError, StateError
+from device.names import normalise, person_name, same_name
 from device.service.privacy import RECORDINGS, make_private
 from device.sound.pcm import FRAME_SECONDS, SAMPLE_RATE_HZ, Samples
 from device.sound.segmenter import frames_of
@@ -56,7 +57,7 @@ class Shelf:
         Raises :class:`StateError` when it cannot be written.
         """
         parts = [self.folder, self.folder / role]
-        parts += [parts[-1] / person] if role != "noise" else []
+        parts += [folder_of(parts[-1], person)] if role != "noise" else []
         folder = parts[-1] / day
         try:
             for each in (*parts, folder):
@@ -82,19 +83,20 @@ class Shelf:
         """
         found = []
         for role in ROLES:
-            people = [("", self.folder / role)] if role == "noise" else self._folders(self.folder / role)
-            for name, folder in people:
-                days = tuple(_day(each, path, role, self.seconds) for each, path in self._folders(folder))
-                days = tuple(each for each in days if each.takes)
-                if days:
-                    found.append(Progress(role, name, days))
+            names = {normalise(name) for name, _ in self._folders(self.folder / role)} if role != "noise" else {""}
+            found += [progress for name in sorted(names) if (progress := self.of(role, name)).days]
         return in_order(found)
 
     def of(self, role: Role, person: str) -> Progress:
         """What there is of one person, empty where there is nothing yet."""
-        folder = self.folder / role / person if role != "noise" else self.folder / role
-        days = tuple(_day(each, path, role, self.seconds) for each, path in self._folders(folder))
-        return Progress(role, person if role != "noise" else "", days)
+        above = self._folders(self.folder / role) if role != "noise" else []
+        folders = [path for name, path in above if same_name(name, person)] if role != "noise" else [self.folder / role]
+        days = dict[str, Day]()
+        for name, path in (day for folder in folders for day in self._folders(folder)):
+            one, before = _day(name, path, role, self.seconds), days.get(name, Day(name, 0, 0.0))
+            days[name] = Day(name, before.takes + one.takes, round(before.seconds + one.seconds, 2))
+        taken = tuple(days[name] for name in sorted(days) if days[name].takes)
+        return Progress(role, normalise(person) if role != "noise" else "", taken)
 
     def paths(self) -> dict[str, Path]:
         """Every recording by its path below the recordings. Links are left out: what they name is not below them."""
@@ -138,15 +140,21 @@ class Shelf:
 
 def check_person(name: str) -> str:
     """The name as a folder is called, or :class:`DataError`."""
-    clean = name.strip()
-    bad = not clean or len(clean) > LONGEST_NAME or not clean.isprintable() or clean[0] in "._-~" or "/" in clean
-    if bad or "\\" in clean or clean.lower() in RESERVED:
+    clean = person_name(name)
+    if len(clean) > LONGEST_NAME or clean[0] in "._-~" or clean.lower() in RESERVED:
         raise DataError(
             "not a person's name", received=repr(name),
             allowed=f"1 to {LONGEST_NAME} printable characters without '/', not beginning with '.', '_', '-' or '~', "
             f"and none of {', '.join(sorted(RESERVED))}",
         )  # fmt: skip
     return clean
+
+
+def folder_of(parent: Path, person: str) -> Path:
+    """The folder of ``person`` in ``parent``: the one that is there, also where its name's letters are composed
+    otherwise, as in a copy from another machine; else the one to be made."""
+    there = sorted(path for path in parent.iterdir() if same_name(path.name, person)) if parent.is_dir() else []
+    return next((path for path in there if path.is_dir()), parent / normalise(person))
 
 
 def _day(name: str, folder: Path, role: Role, seconds: Callable[[Path, Role], float]) -> Day:

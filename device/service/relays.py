@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from device.errors import ConfigError
 from device.ports import Clock, Relay
 from device.service.config import RelayConfig
+
+if TYPE_CHECKING:
+    from device.hardware.relay import GpioRelay
 
 TEST_SECONDS = 1.0
 # Until a program claims it, a pin is an input: BCM 0 to 8 pulled up, 9 to 27 pulled down.
@@ -20,9 +24,14 @@ def make_relay(config: RelayConfig) -> Relay:
         from device.hardware.guardian_relay import GuardianRelay
 
         return GuardianRelay(Path(config.guardian))
+    return _own_pin(config)
+
+
+def _own_pin(config: RelayConfig) -> GpioRelay:
     from device.hardware.relay import GpioRelay
 
-    return GpioRelay(config.pin, active_high=config.active_high, pin_factory=config.pin_factory)
+    return GpioRelay(config.pin, active_high=config.active_high, pin_factory=config.pin_factory,
+                     chip_label=config.chip_label)  # fmt: skip
 
 
 def release(config: RelayConfig) -> None:
@@ -47,14 +56,15 @@ def describe(config: RelayConfig) -> str:
             next_step="set it to lgpio",
         )
     if config.guardian:
-        from device.hardware.guardian_relay import probe
+        from device.hardware.guardian_relay import ask_chip, probe
 
-        is_on = probe(Path(config.guardian))
-        told = f"the guardian at {config.guardian} answers: pin {config.pin} is {'on' if is_on else 'off'}"
+        path = Path(config.guardian)
+        chip, is_on = ask_chip(path), probe(path)
+        told = f"the guardian at {path} answers: pin {config.pin} of {chip} is {'on' if is_on else 'off'}"
         return told + at_boot(config)
-    relay = make_relay(config)
+    relay = _own_pin(config)
     try:
-        return f"pin {config.pin} claimed through {config.pin_factory}, off" + at_boot(config)
+        return f"pin {config.pin} of {relay.chip} claimed, off" + at_boot(config)
     finally:
         relay.close()
 

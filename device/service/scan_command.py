@@ -21,7 +21,6 @@ from device.service.scan_view import summary, text
 from device.service.trust import trust_of
 from device.service.verified import verify
 from device.settings import within
-from device.sound.wavfile import CONVERT
 from device.terminal.bars import printable
 from device.terminal.screen import Screen, is_terminal
 from device.verdict.tries import UNLIMITED
@@ -45,7 +44,7 @@ def _command(arguments: argparse.Namespace) -> int:
     model = config.model if config is not None else ModelConfig(bundle="models")
     if arguments.bundle is not None:
         model = replace(model, bundle=str(arguments.bundle))
-    verified = verify(Path(model.bundle), runtime=model.runtime, trust=trust_of(model))
+    verified = verify(Path(model.bundle), runtime=model.runtime, trust=trust_of(model).where_nothing_opens())
     policy = policy_for(verified.bundle, config.policy if config is not None else PolicyConfig())
     # Nobody tries anything on a recording: a wait would only hide who was there.
     policy = replace(policy, limits=UNLIMITED)
@@ -55,7 +54,7 @@ def _command(arguments: argparse.Namespace) -> int:
                  "gap_seconds": gap_seconds}  # fmt: skip
     screen = Screen(out=sys.stderr, live=is_terminal(sys.stderr))
     for path in inputs.left_out:
-        print(f"left out: {printable(str(path))} cannot be read here; convert it: {CONVERT}", file=sys.stderr)
+        print(f"left out: {printable(str(path))} cannot be read here; convert it: {reader.convert}", file=sys.stderr)
     with scan_folder(arguments.out, made_with) as folder:
         to_do_seconds = seconds_to_do(inputs.files, reader, folder)
         progress = Progress(screen=screen, all_seconds=to_do_seconds, clock=time.monotonic,
@@ -77,7 +76,7 @@ def add_parser(commands: Any, *, reader: Reader = WAV, program: str = "device") 
     about = (
         "Run the door over recordings of any length: whom it would have let in, when, and how often. Opens nothing; "
         f"replay, hours and button are not asked. It reads {reader.forms}; others must be converted, for example with "
-        "sox. A scan that was stopped goes on with the first recording that is not finished."
+        "ffmpeg. A scan that was stopped goes on with the first recording that is not finished."
     )
     parser: argparse.ArgumentParser = commands.add_parser(
         "scan", help="Run the door over long recordings: who, when, how often.", description=about,

@@ -13,37 +13,44 @@ from device.service.scan import ScanSpec, Totals, per_hour, scan
 from device.service.scan_folder import Recording, ScanFolder, identity
 from device.service.scan_progress import Progress
 from device.service.verified import Verified
+from device.sound.content import promised_kind
 from device.sound.pcm import SAMPLE_RATE_HZ, Samples
 from device.sound.segmenter import Segmenter
 from device.sound.vad import WebRtcDetector
 from device.sound.wavblocks import open_wav
-from device.sound.wavfile import CONVERT
-
-SOUND = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".aiff", ".aif", ".wma", ".w64", ".rf64"})
+from device.sound.wavform import CONVERT
+from device.terminal.bars import printable
 
 
 class SoundFile(Protocol):
-    """A recording that was looked at: ``seconds`` long by its header. ``blocks`` reads it, int16 ``(n,)`` at 16 kHz,
-    and raises :class:`AudioFormatError` when that cannot be done to its end."""
+    """A recording that was looked at: ``seconds`` long by its header; ``note``: what is to be known of how it is read,
+    mostly nothing. ``blocks`` reads it, int16 ``(n,)`` at 16 kHz, and raises :class:`AudioFormatError` when that cannot
+    be done to its end."""
 
     @property
     def seconds(self) -> float: ...
+
+    @property
+    def note(self) -> str: ...
 
     def blocks(self) -> Iterator[Samples]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """What forms of recordings can be read: those with these ``suffixes``, in words, and how. ``open`` raises
-    :class:`AudioFormatError` for one that is not fit."""
+    """What forms of recordings can be read, and how: those whose content is of these ``kinds``
+    (:mod:`device.sound.content`), or that are named so (``suffixes``), in words ``forms``. ``open`` raises
+    :class:`AudioFormatError` for one that is not fit, ``convert`` is the command that makes one that is."""
 
+    kinds: frozenset[str]
     suffixes: frozenset[str]
     forms: str
     open: Callable[[Path], SoundFile]
+    convert: str = CONVERT
 
 
-WAV = Reader(suffixes=frozenset({".wav"}), forms="WAV files: 16-bit PCM, one channel, 8 to 192 kHz, below 4 GB",
-             open=open_wav)  # fmt: skip
+WAV = Reader(kinds=frozenset({"wav"}), suffixes=frozenset({".wav", ".wave"}), open=open_wav,
+             forms="WAV files: PCM or float, any channels, 8 to 192 kHz, below 4 GB")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +69,20 @@ def find_inputs(named: Sequence[Path], reader: Reader = WAV) -> Inputs:
         below = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
         for each in below:
             hidden = any(part.startswith(".") for part in each.relative_to(path).parts)
-            if each == path or (each.suffix.lower() in reader.suffixes and not hidden):
+            if each == path:
                 files.setdefault(each.resolve(), each)
-            elif each.suffix.lower() in SOUND and not hidden:
-                left_out.append(each)
+            elif not hidden and (kind := promised_kind(each)):
+                # A name that can be read is tried whatever is in the file, so that the reason is told.
+                if kind in reader.kinds or each.suffix.lower() in reader.suffixes:
+                    files.setdefault(each.resolve(), each)
+                else:
+                    left_out.append(each)
     if not files:
         raise DataError(
             "nothing to scan", where=", ".join(map(str, named)),
             received=f"{len(left_out)} recordings of another form" if left_out else "no recordings",
             allowed=f"{reader.forms}; or folders with such files in them",
-            next_step=f"convert them: {CONVERT}" if left_out else "check the path",
+            next_step=f"convert them: {reader.convert}" if left_out else "check the path",
         )  # fmt: skip
     return Inputs(tuple(files.values()), tuple(left_out))
 
@@ -106,6 +117,8 @@ def scan_all(files: Sequence[Path], reader: Reader, verified: Verified, spec: Sc
 def _scan_one(path: Path, reader: Reader, verified: Verified, spec: ScanSpec, folder: ScanFolder,
               progress: Progress) -> None:  # fmt: skip
     sound = reader.open(path)
+    if sound.note:
+        progress.screen.say(f"{printable(str(path))}: {sound.note}")
     size_bytes, modified_ns = identity(path)
     bundle, totals = verified.bundle, Totals()
     with folder.rows(str(path), threshold_llr=spec.policy.open_llr) as rows:

@@ -7,11 +7,13 @@ own calendar and time zone. A table over midnight (``after`` later than ``before
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 
-from device.errors import ConfigError
+from device.errors import ConfigError, DataError
+from device.names import person_name
 from device.ports import Clock
+from device.service.clock_state import ClockState, TrustedClock
 from device.settings import one_of
 from device.sound.pcm import Clip
 from device.verdict.guards import Finding
@@ -30,9 +32,16 @@ class ScheduleConfig:
     before: str = "24:00"
 
     def __post_init__(self) -> None:
+        try:
+            name = person_name(self.person)
+        except DataError as error:
+            raise ConfigError(error.what, where="schedule.person", received=error.received,
+                              allowed=error.allowed) from error  # fmt: skip
+        # Frozen for everybody else: hours bind whoever has this name, however its letters are composed.
+        object.__setattr__(self, "person", name)
         for day in self.days:
             one_of("schedule.days", day, DAYS)
-        if not self.days or not self.person:
+        if not self.days:
             raise ConfigError("incomplete", where="schedule", received=self, allowed="a person and at least one day")
         if _minutes("schedule.after", self.after) == _minutes("schedule.before", self.before):
             raise ConfigError("never open", where="schedule.before", received=self.before, allowed="another time")
@@ -61,21 +70,34 @@ def _minutes(key: str, text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A :class:`~device.verdict.guards.Guard`: an accepted voice outside its hours is turned away."""
+    """A :class:`~device.verdict.guards.Guard`: an accepted voice outside its hours is turned away. So is one with hours
+    while ``clock_state`` has a problem with the time, unless ``require_set`` is off."""
 
     tables: Sequence[ScheduleConfig]
     clock: Clock
+    clock_state: ClockState = field(default_factory=TrustedClock)
+    require_set: bool = True
+
+    def clock_problem(self) -> str:
+        """Why the time cannot be believed now, empty where it can."""
+        return self.clock_state.problem(self.clock.wall_time())
 
     def look(self, _clip: Clip, decision: Decision) -> Finding:
         if not decision.opens:
             return Finding()
-        now = self.clock.wall_time()
         mine = [each for each in self.tables if each.person == decision.resident]
-        if not mine or any(each.covers(now) for each in mine):
-            return Finding(told={"schedule": "any hour" if not mine else "within hours"})
+        if not mine:
+            return Finding(told={"schedule": "any hour"})
+        now, problem = self.clock.wall_time(), self.clock_problem()
+        unsure = {"clock": problem} if problem else {}
+        if problem and self.require_set:
+            reason = f"{decision.resident} has hours, and {problem}"
+            return Finding(told={"schedule": "unknown", **unsure}, objection=Outcome.OUTSIDE_SCHEDULE, reason=reason)
+        if any(each.covers(now) for each in mine):
+            return Finding(told={"schedule": "within hours", **unsure})
         hours = "; ".join(f"{' '.join(each.days)} {each.after}-{each.before}" for each in mine)
         return Finding(
-            told={"schedule": "outside hours"},
+            told={"schedule": "outside hours", **unsure},
             objection=Outcome.OUTSIDE_SCHEDULE,
             reason=f"{decision.resident} may come {hours}, and it is {now:%a %H:%M}",
         )

@@ -26,6 +26,7 @@ OF_OUTCOME = {
     "locked_out": Signal.REFUSED,
     "second_factor_missing": Signal.REFUSED,
     "outside_schedule": Signal.REFUSED,
+    "relay_refused": Signal.REFUSED,
     "say_more": Signal.SAY_MORE,
 }
 
@@ -134,19 +135,21 @@ class Shown:
             _LOG.error("a signal could not be given, the door goes on: %s", error)
 
 
-def signalled(inner: EventSink, config: SignalsConfig, clock: Clock, *, simulate: bool) -> EventSink:
+def signalled(
+    inner: EventSink, config: SignalsConfig, clock: Clock, *, simulate: bool, chip_label: str = ""
+) -> EventSink:
     """``inner`` with the indicators that are asked for and can be had: no door stays shut for want of a light, but the
-    log says so."""
+    log says so. ``chip_label``: of the light's GPIO chip, empty for a Raspberry Pi's header."""
     indicators: list[Indicator] = []
     for kind in [name for name, wanted in (("led", config.led), ("sound", config.sound)) if wanted]:
         try:
-            indicators.append(_make(kind, config, clock, simulate=simulate))
+            indicators.append(_make(kind, config, clock, simulate=simulate, chip_label=chip_label))
         except (IndicatorError, RuntimeMissingError) as error:
             _LOG.error("the door goes on without signals.%s: %s", kind, error)
     return Signalling(inner, indicators) if indicators else inner
 
 
-def _make(kind: str, config: SignalsConfig, clock: Clock, *, simulate: bool) -> Indicator:
+def _make(kind: str, config: SignalsConfig, clock: Clock, *, simulate: bool, chip_label: str) -> Indicator:
     if simulate:
         from device.simulated.indicator import SimulatedIndicator
 
@@ -157,4 +160,5 @@ def _make(kind: str, config: SignalsConfig, clock: Clock, *, simulate: bool) -> 
         return Speaker(config.sound_device, volume=config.volume)
     from device.hardware.led import Led
 
-    return Led(config.led_pin, clock=clock, active_high=config.led_active_high, pin_factory=config.pin_factory)
+    return Led(config.led_pin, clock=clock, active_high=config.led_active_high, pin_factory=config.pin_factory,
+               chip_label=chip_label)  # fmt: skip

@@ -1,7 +1,8 @@
 """What the running daemon says of itself, in one small file: for people, and for a deployment that waits for it.
 
-The file is written at start, after each reload, at the end and, by another thread than the door's, after a visit. It
-holds no names of people: a refusal is told in short, the journal has it in full.
+The file is written at start, after each reload, when the microphone falls silent or is back, at the end and, by
+another thread than the door's, after a visit. It holds no names of people: a refusal is told in short, the journal has
+it in full.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from device.errors import ConfigError, VoicelatchError
-from device.settings import one_of, settings_from, within
+from device.settings import one_of, settings_from, why_unreadable, within
 
 _LOG = logging.getLogger(__name__)
 NAME = "status.json"
@@ -40,7 +41,8 @@ class Status:
     """The daemon's state. ``waits_until`` and ``strict_until`` (ISO times, empty for none) are how the door stood after
     the last visit: when it judges again, and until when it takes more evidence than usual. ``digest`` is the SHA-256
     (hex) of the SHA256SUMS file of the bundle in service, so two doors with one digest hold the same bundle; it and
-    ``bundle`` are empty until one was loaded at ``loaded_at`` (ISO time)."""
+    ``bundle`` are empty until one was loaded at ``loaded_at`` (ISO time). ``microphone``: what is wrong with its sound,
+    in words; empty where nothing is."""
 
     state: str
     pid: int
@@ -48,6 +50,7 @@ class Status:
     sequence: int = 0
     digest: str = ""
     loaded_at: str = ""
+    microphone: str = ""
     last_reload: LastReload = field(default_factory=LastReload)
     waits_until: str = ""
     strict_until: str = ""
@@ -96,6 +99,10 @@ class StatusFile:
         """How the door stands to whoever comes next. Not from the door's own thread, since a file is written."""
         if (waits_until, strict_until) != (self.status.waits_until, self.status.strict_until):
             self._change(waits_until=waits_until, strict_until=strict_until)
+
+    def microphone(self, problem: str) -> None:
+        """The microphone delivers nothing for the reason ``problem``, or (empty) is back."""
+        self._change(microphone=problem)
 
     def stopped(self) -> None:
         self._change(state="stopped")
@@ -151,6 +158,8 @@ class Sighting:
             return self.problem
         last = self.status.last_reload
         lines = [f"{self.status.state}, process {self.status.pid}"]
+        if self.status.microphone:
+            lines.append(f"hears nothing, since the microphone delivers nothing: {self.status.microphone}")
         if self.status.digest:
             lines.append(
                 f"bundle {self.status.bundle} #{self.status.sequence} ({self.status.digest[:12]}), "
@@ -190,7 +199,7 @@ def look(folder: Path) -> Sighting:
     except FileNotFoundError:
         return Sighting(problem=f"{path}: no daemon has left its status here; is it running?")
     except (OSError, AttributeError, ConfigError, ValueError) as error:
-        return Sighting(problem=f"{path}: the status cannot be read: {error}")
+        return Sighting(problem=f"{path}: the status cannot be read: {why_unreadable(error)}")
     alive = _is_alive(status.pid)
     gone = status.state != "stopped" and not alive
     problem = f"process {status.pid} is gone without a word; see the journal" if gone else ""

@@ -54,7 +54,11 @@ def estimate_snr_db(samples: Samples, speech: NDArray[np.bool_]) -> float:
 
     ``speech`` bool ``(frames,)``. It needs pauses: without any, the ratio comes out too low.
     """
-    powers = frame_powers(samples)
+    return snr_of_powers(frame_powers(samples), speech)
+
+
+def snr_of_powers(powers: NDArray[np.float64], speech: NDArray[np.bool_]) -> float:
+    """:func:`estimate_snr_db` from the ``powers`` ``(frames,)`` of :func:`frame_powers`."""
     if len(powers) == 0:
         return LOWEST_SNR_DB
     marked = speech[: len(powers)]

@@ -13,11 +13,12 @@ LOWEST_RATE_HZ = 8_000
 HIGHEST_RATE_HZ = 192_000
 
 
-def check_rate(rate_hz: int) -> None:
-    """Raise :class:`AudioFormatError` unless ``rate_hz`` is one a microphone or a recording may have."""
+def check_rate(rate_hz: int, *, where: str = "") -> None:
+    """Raise :class:`AudioFormatError` unless ``rate_hz`` is one a microphone or a recording (``where``) may have."""
     if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
         raise AudioFormatError(
             "a sample rate that cannot be used",
+            where=where,
             received=f"{rate_hz} Hz",
             allowed=f"{LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz",
             next_step="convert the recording to 16 kHz, or choose another microphone",

@@ -14,7 +14,7 @@ The rule, which training uses too:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -180,9 +180,20 @@ def frames_of(samples: Samples) -> Iterator[Frame]:
 
 def cut_clips(samples: Samples, vad: VadSpec, segmenter: SegmenterSpec) -> list[Clip]:
     """All clips of a recording, int16 ``(n,)`` at 16 kHz, exactly as the door would cut them."""
+    return cut_blocks([samples], vad, segmenter)
+
+
+def cut_blocks(blocks: Iterable[Samples], vad: VadSpec, segmenter: SegmenterSpec) -> list[Clip]:
+    """The same of a recording that comes in ``blocks`` of any lengths: nothing but a block and the clips is held."""
     detector, cutter = WebRtcDetector(vad), Segmenter(segmenter)
-    heard: list[Heard] = []
-    for frame in frames_of(samples):
-        heard += cutter.push(frame, detector.is_speech(frame))
-    heard += cutter.flush()
-    return [each for each in heard if isinstance(each, Clip)]
+    clips: list[Clip] = []
+    rest: Samples = np.zeros(0, dtype=np.int16)
+    count = 0
+    for block in blocks:
+        sound = np.concatenate([rest, block])
+        for frame in frames_of(sound):
+            count += 1
+            timed = Frame(frame.samples, count * FRAME_SECONDS)
+            clips += [each for each in cutter.push(timed, detector.is_speech(timed)) if isinstance(each, Clip)]
+        rest = sound[len(sound) - len(sound) % FRAME_SAMPLES :]
+    return [*clips, *(each for each in cutter.flush() if isinstance(each, Clip))]

@@ -1,63 +1,64 @@
-"""A WAV file of any length, block by block: one channel, 16-bit PCM, any common rate. Only a block is in memory."""
+"""A WAV file of any length, block by block, to mono at 16 kHz. Only a block is in memory."""
 
 from __future__ import annotations
 
 import os
-import wave
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from device.sound.channels import ChannelChoice, to_samples
 from device.sound.pcm import Samples
-from device.sound.resample import StreamResampler, check_rate
-from device.sound.wavfile import UNREADABLE, check_complete, check_form, not_wav, open_recording_file
+from device.sound.resample import StreamResampler
+from device.sound.wavfile import BLOCK_SECONDS, channels_of, open_recording_file, sound_blocks
+from device.sound.wavform import WavForm, read_form
 
-BLOCK_SECONDS = 10.0
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class WavBlocks:
-    """A complete WAV file that can be read as often as wanted; ``seconds`` > 0 by its header."""
+    """A complete WAV file that can be read as often as wanted."""
 
     path: Path
-    rate_hz: int
-    seconds: float
+    form: WavForm
+    _choice: ChannelChoice | None = field(default=None, init=False)
+
+    @property
+    def rate_hz(self) -> int:
+        return self.form.rate_hz
+
+    @property
+    def seconds(self) -> float:
+        """Its length, > 0."""
+        return self.form.seconds
+
+    @property
+    def note(self) -> str:
+        """What is to be known of how it is read, in a sentence; several channels are gone through once for it."""
+        return self._channels().note
 
     def blocks(self, *, block_seconds: float = BLOCK_SECONDS) -> Iterator[Samples]:
         """Its sound, int16 ``(n,)`` at 16 kHz, each block made of ``block_seconds`` of the file.
 
         Raises :class:`~device.errors.AudioFormatError` when it cannot be read to its end.
         """
-        resampler = StreamResampler(self.rate_hz)
-        where, received_bytes = str(self.path), 0
+        resampler, choice = StreamResampler(self.rate_hz), self._channels()
         with open_recording_file(self.path) as file:
-            try:
-                with wave.open(file, "rb") as sound:
-                    declared_bytes = 2 * sound.getnframes()
-                    while content := sound.readframes(max(1, round(block_seconds * self.rate_hz))):
-                        received_bytes += len(content)
-                        yield resampler.push(np.frombuffer(content, dtype="<i2").astype(np.int16))
-            except UNREADABLE as error:
-                raise not_wav(where, error) from error
-        check_complete(received_bytes=received_bytes, declared_bytes=declared_bytes, where=where)
+            for block in sound_blocks(file, self.form, where=str(self.path), block_seconds=block_seconds):
+                yield resampler.push(to_samples(choice.mono(block)))
         yield resampler.push(np.zeros(0, dtype=np.int16), last=True)
+
+    def _channels(self) -> ChannelChoice:
+        if self._choice is None:
+            with open_recording_file(self.path) as file:
+                self._choice = channels_of(file, self.form, where=str(self.path))
+        return self._choice
 
 
 def open_wav(path: Path) -> WavBlocks:
     """Look at a file's header and size. Raises :class:`~device.errors.AudioFormatError` for anything that is not a
-    complete WAV file of one channel, 16 bit, at 8 to 192 kHz."""
-    where = str(path)
+    complete WAV file of a common form, at 8 to 192 kHz."""
     with open_recording_file(path) as file:
-        try:
-            with wave.open(file, "rb") as sound:
-                channels, width, rate_hz, count = sound.getparams()[:4]
-                # The header ends where the sound begins; other chunks may follow the sound.
-                there_bytes = os.fstat(file.fileno()).st_size - file.tell()
-        except UNREADABLE as error:
-            raise not_wav(where, error) from error
-    check_form(channels=channels, width_bytes=width, where=where)
-    check_complete(received_bytes=min(there_bytes, 2 * count), declared_bytes=2 * count, where=where)
-    check_rate(rate_hz)
-    return WavBlocks(path=path, rate_hz=rate_hz, seconds=count / rate_hz)
+        form = read_form(file, size=os.fstat(file.fileno()).st_size, where=str(path))
+    return WavBlocks(path=path, form=form)

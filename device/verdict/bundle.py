@@ -8,7 +8,6 @@ complete, so a half-written bundle cannot have a bundle's name.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +16,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from device.errors import BundleError
+from device.errors import BundleError, StateError
 from device.sound.logmel import FrontendSpec
 from device.sound.pcm import CLIP_SAMPLES
 from device.sound.segmenter import SegmenterSpec
 from device.sound.vad import VadSpec
-from device.verdict.files import REPUBLISH, SUMS, as_text, read_bytes, read_folder, read_listed, read_seal, write_folder
-from device.verdict.head import Head
+from device.verdict.files import (
+    REPUBLISH,
+    SUMS,
+    as_text,
+    opened,
+    read_file,
+    read_folder,
+    read_listed,
+    read_seal,
+    write_folder,
+)
+from device.verdict.head import Head, why_no_voices
 from device.verdict.interpreter import TensorSpec
 from device.verdict.manifest import SCHEMA, Manifest, Thresholds, parse_manifest
 from device.verdict.npz import npz_arrays, npz_bytes
+from device.verdict.safe_files import exists, is_folder, open_folder, replace_file
 from device.verdict.signature import PublicKey, verify_seal
 
 __all__ = [
@@ -38,10 +48,13 @@ REQUIRED = ("model.tflite", "head.npz", "golden.npz", "manifest.json")
 # A door has little memory. The shipped bundle is 3 MB, 8 MB unpacked.
 BUNDLE_BYTES = 64 << 20
 MANIFEST_BYTES = 4 << 20
-POINTER_BYTES = 1 << 10
+POINTER, POINTER_BYTES = "current", 1 << 10
 # The cohort as every prototype hears it is computed once, when the bundle is loaded: numbers of that table.
 MAX_HEARD = 10_000_000
 MAX_GOLDEN = 32
+# Enrolment makes at most 50 of a resident, and half as many in each of three further conditions. Whoever has thousands
+# is near to everybody.
+MAX_PROTOTYPES = 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,11 +94,17 @@ class Bundle:
 
 
 def resolve_current(path: Path) -> Path:
-    """The bundle's folder: ``path`` itself, or for a models folder (or its ``current`` file) the one it names."""
+    """The bundle's folder: ``path`` itself, or for a models folder (or its ``current`` file) the one it names.
+
+    The models folder may be reached by a link; ``current`` and what it names are no links. Raises
+    :class:`BundleError`, and never repeats what ``current`` holds where that names no folder.
+    """
     try:
-        is_bundle = path.is_dir() and (path / "manifest.json").exists()
-        pointer = path / "current" if path.is_dir() and not is_bundle else path
-        points = pointer.is_file()
+        is_folder_here, manifest = path.is_dir(), path / "manifest.json"
+        if is_folder_here and (manifest.exists() or manifest.is_symlink()):
+            return path
+        pointer = path / POINTER if is_folder_here else path
+        name = read_pointer(pointer) if pointer.exists() or pointer.is_symlink() else None
     except OSError as error:
         raise BundleError(
             "may not be looked at",
@@ -93,38 +112,49 @@ def resolve_current(path: Path) -> Path:
             received=error,
             next_step="put it where the daemon's user can read it; it sees no home directories",
         ) from error
-    if not points:
-        if is_bundle:
-            return path
+    if name is None:
         raise BundleError(
             "there is no bundle here",
             where=str(path),
-            allowed="a bundle's folder, or a models folder with a 'current' file",
-            next_step=REPUBLISH,
-        )
-    name = as_text(read_bytes(pointer, max_bytes=POINTER_BYTES), str(pointer)).strip()
-    if not name or not name.isprintable() or Path(name).name != name or name in (".", ".."):
-        raise BundleError(
-            "the pointer does not name a folder beside it",
-            where=str(pointer),
-            received=repr(name),
-            allowed="one folder name",
+            allowed=f"a bundle's folder, or a models folder with a '{POINTER}' file",
             next_step=REPUBLISH,
         )
     return pointer.parent / name
 
 
-def load_bundle(path: Path, *, keys: Sequence[PublicKey] = ()) -> Bundle:
+def read_pointer(pointer: Path) -> str | None:
+    """The name of the folder beside it that ``pointer`` names; None where there is no such file. Raises
+    :class:`BundleError` where it is no regular file, or does not name a folder beside it."""
+    with opened(pointer.parent, follow=True) as models:
+        if not exists(models, pointer.name):
+            return None
+        content = read_file(models, pointer.name, folder=pointer.parent, max_bytes=POINTER_BYTES)
+        name = as_text(content, str(pointer)).strip()
+        plain = name.isprintable() and Path(name).name == name and name not in ("", ".", "..")
+        if plain and len(name.encode()) <= 255 and is_folder(models, name):
+            return name
+    raise BundleError(
+        "the pointer does not name a folder beside it",
+        where=str(pointer),
+        received=f"{len(content)} bytes",
+        allowed="the name of one folder in the same folder, which is no symbolic link",
+        next_step=REPUBLISH,
+    )
+
+
+def load_bundle(path: Path, *, keys: Sequence[PublicKey] = (), allow_unsigned: bool = False) -> Bundle:
     """Read and verify a bundle (or what a models folder's ``current`` names).
 
-    Where ``keys`` are given, one of them must have signed it, and nothing but the sums is looked at before that is
-    known. Raises :class:`BundleError` naming the file when anything is missing, altered, foreign, of another schema,
-    or disagrees with the front-end, detector or segmenter of this program. The model's outputs are verified by the
-    scorer.
+    Where ``keys`` are given, one of them must have signed it (or, with ``allow_unsigned``, nobody), and nothing but the
+    sums is looked at before that is known. Without ``keys`` signatures are not verified: whether a door accepts that is
+    for ``device/service/trust.py``. Raises :class:`BundleError` naming the file when anything is missing, altered,
+    foreign, of another schema, or disagrees with the front-end, detector or segmenter of this program. The model's
+    outputs are verified by the scorer.
     """
     folder = resolve_current(path)
     seal = read_seal(folder)
-    signed_by = verify_seal(seal, keys, where=str(folder)).id if keys else ""
+    verified = bool(keys) and not (allow_unsigned and seal.signature is None)
+    signed_by = verify_seal(seal, keys, where=str(folder)).id if verified else ""
     contents = read_listed(folder, seal, REQUIRED, max_bytes=BUNDLE_BYTES)
     where = str(folder / "manifest.json")
     if len(contents["manifest.json"]) > MANIFEST_BYTES:
@@ -156,11 +186,14 @@ def _head(content: bytes, manifest: Manifest, *, where: str) -> Head:
     cohort = _array(arrays, "cohort", "float32", (None, dimensions), where)
     if len(prototypes) * len(cohort) > MAX_HEARD:
         raise _unfit(where, f"{len(prototypes)} prototypes and {len(cohort)} of a cohort", f"a product to {MAX_HEARD}")
-    lengths = np.linalg.norm(np.concatenate([prototypes, cohort]).astype(np.float64), axis=1)
-    # Not "> 0.01": NaN must not pass.
-    if not np.all(np.abs(lengths - 1.0) <= 0.01):
-        raise _unfit(where, "a vector of another length, or no number", "vectors of length 1")
     owners = _array(arrays, "owners", "int64", (len(prototypes),), where)
+    for name, vectors in (("prototypes", prototypes), ("cohort", cohort)):
+        problem = why_no_voices(vectors, of_many=name == "cohort")
+        if problem:
+            raise _unfit(f"{where}: {name}", problem, "vectors of length 1 that differ as voices do")
+    most = int(np.unique(owners, return_counts=True)[1].max(initial=0))
+    if most > MAX_PROTOTYPES:
+        raise _unfit(f"{where}: owners", f"{most} prototypes of one resident", f"1 to {MAX_PROTOTYPES}")
     return Head(manifest.residents, prototypes, owners, cohort, manifest.calibration)
 
 
@@ -206,7 +239,15 @@ def write_bundle(folder: Path, files: Mapping[str, bytes], *, sign: Callable[[by
 
 
 def point_current(models: Path, name: str) -> None:
-    """Make ``models/current`` name the bundle ``name``, atomically."""
-    fresh = models / ".current.new"
-    fresh.write_text(f"{name}\n", encoding="utf-8")
-    os.replace(fresh, models / "current")
+    """Make ``models/current`` name the bundle ``name``, atomically; a link of that name is replaced, not followed.
+    Raises :class:`StateError` when it cannot be written."""
+    try:
+        with open_folder(models, follow=True) as folder:
+            replace_file(folder, POINTER, f"{name}\n".encode(), mode=0o644)
+    except OSError as error:
+        raise StateError(
+            "the pointer cannot be moved",
+            where=str(models / POINTER),
+            received=error,
+            next_step="make the models folder writable for this user",
+        ) from error

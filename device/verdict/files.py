@@ -1,7 +1,8 @@
 """A sealed folder: files, ``SHA256SUMS`` over all of them, and a ``SIGNATURE`` of that where somebody signed it.
 
-Everything is judged before it is read: how large a file may be, which names there may be. What the folder holds beside
-the listed files is refused, so that the sums (and their signature) speak for the whole folder.
+Everything is judged before it is read: how large a file may be, which names there may be, and that neither the folder
+nor a file is a symbolic link. What the folder holds beside the listed files is refused, so that the sums (and their
+signature) speak for the whole folder. No error repeats what an unverified file holds.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import stat
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from device.errors import BundleError, StateError
+from device.verdict.safe_files import exists, open_folder, read_regular
 
 SUMS = "SHA256SUMS"
 SIGNATURE = "SIGNATURE"
@@ -44,25 +46,25 @@ class Seal:
 
 def read_seal(folder: Path) -> Seal:
     """The folder's sums and signature; nothing is verified yet. Raises :class:`BundleError`."""
-    path = folder / SUMS
-    if not path.is_file():
-        raise BundleError("the bundle is incomplete", where=str(folder), received=f"no {SUMS}", next_step=REPUBLISH)
-    sums = read_bytes(path, max_bytes=SUMS_BYTES)
-    signed = folder / SIGNATURE
-    signature = read_bytes(signed, max_bytes=SIGNATURE_BYTES) if os.path.lexists(signed) else None
-    return Seal(parse_sums(sums, where=str(path)), sums, signature)
+    with opened(folder) as inside:
+        if not exists(inside, SUMS):
+            raise BundleError("the bundle is incomplete", where=str(folder), received=f"no {SUMS}", next_step=REPUBLISH)
+        sums = read_file(inside, SUMS, folder=folder, max_bytes=SUMS_BYTES)
+        signed = exists(inside, SIGNATURE)
+        signature = read_file(inside, SIGNATURE, folder=folder, max_bytes=SIGNATURE_BYTES) if signed else None
+    return Seal(parse_sums(sums, where=str(folder / SUMS)), sums, signature)
 
 
 def parse_sums(content: bytes, *, where: str) -> dict[str, str]:
     """The lines ``hash  name`` of a SHA256SUMS file. Raises :class:`BundleError` for anything else."""
     listed: dict[str, str] = {}
-    for line in as_text(content, where).splitlines():
+    for number, line in enumerate(as_text(content, where).splitlines(), start=1):
         found = _LINE.fullmatch(line)
         if found is None or found[2] in (SUMS, SIGNATURE) or found[2] in listed:
             raise BundleError(
                 "a line that does not name a file once with its hash",
-                where=where,
-                received=repr(line[:160]),
+                where=f"{where}:{number}",
+                received=f"{len(line)} characters",
                 allowed="64 hexadecimal digits, two spaces, a plain file name",
                 next_step=REPUBLISH,
             )
@@ -78,30 +80,32 @@ def read_listed(folder: Path, seal: Seal, required: Sequence[str], *, max_bytes:
     if missing:
         raise BundleError("the bundle is incomplete", where=where, received=f"no {', '.join(missing)}",
                           next_step=REPUBLISH)  # fmt: skip
-    stray = sorted(_names(folder) - {*seal.listed, SUMS, SIGNATURE})
-    if stray:
-        raise BundleError(
-            "files that are not listed",
-            where=str(folder / SUMS),
-            received=", ".join(map(repr, stray[:5])),
-            allowed="the listed files alone",
-            next_step=f"remove them, or {REPUBLISH}",
-        )
-    contents: dict[str, bytes] = {}
-    for name, expected in seal.listed.items():
-        path = folder / name
-        if not path.is_file():
-            raise BundleError("a listed file is missing", where=str(folder / SUMS), received=name, next_step=REPUBLISH)
-        contents[name] = read_bytes(path, max_bytes=max_bytes - sum(map(len, contents.values())))
-        actual = hashlib.sha256(contents[name]).hexdigest()
-        if actual != expected:
+    with opened(folder) as inside:
+        stray = sorted(set(os.listdir(inside)) - {*seal.listed, SUMS, SIGNATURE})
+        if stray:
             raise BundleError(
-                "the file was altered or cut short",
-                where=str(path),
-                received=f"sha256 {actual[:16]}...",
-                allowed=f"sha256 {expected[:16]}...",
-                next_step=REPUBLISH,
+                "files that are not listed",
+                where=str(folder / SUMS),
+                received=", ".join(map(repr, stray[:5])),
+                allowed="the listed files alone",
+                next_step=f"remove them, or {REPUBLISH}",
             )
+        contents: dict[str, bytes] = {}
+        for name, expected in seal.listed.items():
+            if not exists(inside, name):
+                raise BundleError("a listed file is missing", where=str(folder / SUMS), received=name,
+                                  next_step=REPUBLISH)  # fmt: skip
+            left = max_bytes - sum(map(len, contents.values()))
+            contents[name] = read_file(inside, name, folder=folder, max_bytes=left)
+            actual = hashlib.sha256(contents[name]).hexdigest()
+            if actual != expected:
+                raise BundleError(
+                    "the file was altered or cut short",
+                    where=str(folder / name),
+                    received=f"sha256 {actual[:16]}...",
+                    allowed=f"sha256 {expected[:16]}...",
+                    next_step=REPUBLISH,
+                )
     return contents
 
 
@@ -140,26 +144,36 @@ def write_folder(folder: Path, files: Mapping[str, bytes], *, sign: Callable[[by
         ) from error
 
 
-def read_bytes(path: Path, *, max_bytes: int) -> bytes:
-    """A regular file's content. Raises :class:`BundleError` when it cannot be read or is larger than ``max_bytes``."""
+@contextmanager
+def opened(folder: Path, *, follow: bool = False) -> Iterator[int]:
+    """The open folder, as :func:`~device.verdict.safe_files.open_folder`. Raises :class:`BundleError` where it is a
+    symbolic link (unless ``follow``) or cannot be opened."""
     try:
-        # Without O_NONBLOCK the opening of a pipe would wait for a writer.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            seen = os.fstat(file.fileno())
-            if not stat.S_ISREG(seen.st_mode):
-                raise BundleError("not a regular file", where=str(path), next_step=REPUBLISH)
-            content = file.read(min(seen.st_size, max_bytes) + 1)
+        with open_folder(folder, follow=follow) as inside:
+            yield inside
+    except OSError as error:
+        raise BundleError(
+            "the folder cannot be read",
+            where=str(folder),
+            received=error.strerror,
+            allowed="a folder of its own: no symbolic link",
+            next_step="make it readable for the user that runs the door, or " + REPUBLISH,
+        ) from error
+
+
+def read_file(inside: int, name: str, *, folder: Path, max_bytes: int) -> bytes:
+    """The regular file ``name`` of the open ``folder``. Raises :class:`BundleError` when it is a link or anything else,
+    cannot be read, or is larger than ``max_bytes``; never with what it holds."""
+    try:
+        return read_regular(inside, name, max_bytes=max_bytes)
     except OSError as error:
         raise BundleError(
             "the file cannot be read",
-            where=str(path),
-            received=error,
+            where=str(folder / name),
+            received=error.strerror,
+            allowed=f"a regular file (no symbolic link) of at most {max_bytes} bytes",
             next_step="make it readable for the user that runs the door, or " + REPUBLISH,
         ) from error
-    if len(content) > max_bytes:
-        raise BundleError("the file is too large", where=str(path), received=f"{seen.st_size} bytes",
-                          allowed=f"{max_bytes} bytes", next_step=REPUBLISH)  # fmt: skip
-    return content
 
 
 def as_text(content: bytes, where: str) -> str:
@@ -167,13 +181,5 @@ def as_text(content: bytes, where: str) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise BundleError("not text", where=where, received=error, next_step=REPUBLISH) from error
-
-
-def _names(folder: Path) -> set[str]:
-    try:
-        return set(os.listdir(folder))
-    except OSError as error:
-        raise BundleError(
-            "the folder cannot be read", where=str(folder), received=error, next_step=REPUBLISH
-        ) from error
+        raise BundleError("not text", where=where, received=f"no UTF-8 at byte {error.start} of {len(content)}",
+                          next_step=REPUBLISH) from error  # fmt: skip

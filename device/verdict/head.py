@@ -19,6 +19,13 @@ from device.errors import BundleError
 from device.verdict.interpreter import Embedding, unit_length
 
 _Float = NDArray[np.float64]
+LENGTH_TOLERANCE = 0.01
+# The share of a vector's length that is its components' mean: 1 where they are all equal. Of 256 components that differ
+# by chance it is about 0.06.
+MOST_EQUAL = 0.98
+# The length of the mean of many vectors: 1 where they are all the same; the shipped cohort's is 0.24, a
+# network that has learnt almost nothing gives 0.999.
+MOST_ALIKE = 0.99999
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +114,27 @@ class Head:
         """float32 ``(n, d)`` of clips with ``speech_shares`` ``(n,)``, 0..1, to natural-log likelihood ratios
         ``(n, residents)``."""
         return self.calibration.ratios(self.normalised(embeddings), speech_shares)
+
+
+def why_no_voices(vectors: Embedding, *, of_many: bool) -> str:
+    """Why float32 ``(n, d)`` cannot be embeddings of speech, in words; empty where they can. ``of_many``: of many
+    people, as a cohort.
+
+    A network's answer to a voice is a vector of length 1 whose components differ. One with equal components is the
+    direction of the network's bias, near to every sound; vectors that all are the same make a cohort against which
+    everybody stands out.
+    """
+    exact = vectors.astype(np.float64)
+    if not np.isfinite(exact).all():
+        return "a component that is no finite number"
+    lengths = np.linalg.norm(exact, axis=1)
+    if not np.all(np.abs(lengths - 1.0) <= LENGTH_TOLERANCE):
+        return f"a vector of length {lengths[np.abs(lengths - 1.0).argmax()]:.3g}"
+    if vectors.shape[1] > 1 and np.any(np.abs(exact.mean(axis=1)) * np.sqrt(vectors.shape[1]) > MOST_EQUAL):
+        return "a vector whose components are nearly equal"
+    if of_many and len(vectors) > 1 and np.linalg.norm(exact.mean(axis=0)) > MOST_ALIKE:
+        return f"{len(vectors)} people whose vectors are nearly the same"
+    return ""
 
 
 def _nearest(similarities: NDArray[np.floating], top: int) -> tuple[_Float, _Float]:

@@ -1,34 +1,31 @@
 """``manifest.json``, read strictly: every number, name and limit that the door relies on has its type and its range.
 
-A wrong value is found here, with its place in the file, and not at the first visitor. Keys that the door does not use
-(where the bundle comes from) may hold anything.
+A wrong value is found here, with its place in the file, and not at the first visitor; limits.py has the
+ranges. Keys that the door does not use (where the bundle comes from) may hold anything.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, TypeVar, get_type_hints
 
 from device.errors import BundleError, ConfigError
+from device.names import ALLOWED, normalise, problem_of, repeated
 from device.sound.logmel import FrontendSpec
 from device.sound.segmenter import SegmenterSpec
 from device.sound.vad import VadSpec
 from device.verdict.files import REPUBLISH, as_text
 from device.verdict.head import Calibration
 from device.verdict.interpreter import TensorSpec
+from device.verdict.limits import BAD, LARGEST, require_within
 
 SCHEMA = 2
 MAX_RESIDENTS = 1000
-MAX_CLIPS = 100
-# Steps of int8 beyond which a golden output proves nothing.
-MAX_TOLERANCE_STEPS = 8
-# A front-end within these cannot fill a small board's memory; the shipped one needs 64 bands and 152 064 values.
-MAX_MEL_BANDS = 1024
+# A front-end within this cannot fill a small board's memory; the shipped one needs 152 064 values.
 MAX_SPECTRUM_VALUES = 4_000_000
-LARGEST = 10**9
-_BAD = "a field is missing or not acceptable"
 _Made = TypeVar("_Made")
 
 
@@ -69,28 +66,28 @@ def parse_manifest(content: bytes, *, where: str) -> Manifest:
     try:
         raw = json.loads(as_text(content, where), object_pairs_hook=_once, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise _bad(where, f"{type(error).__name__}: {error}", "JSON") from error
+        # A decoding error names a place, and no content.
+        raise _bad(where, Shown(f"{type(error).__name__}: {error}"), "JSON") from error
     raw = _table(raw, where, "the manifest")
     if _get(raw, "schema", where) != SCHEMA or isinstance(raw["schema"], bool):
-        raise BundleError("another format", where=f"{where}: schema", received=repr(raw["schema"])[:80],
+        raise BundleError("another format", where=f"{where}: schema", received=_shown(raw["schema"]),
                           allowed=str(SCHEMA), next_step="update the program or publish again")  # fmt: skip
     frontend = _spec(FrontendSpec, raw, "frontend", where)
     values = frontend.frames * frontend.fft_samples
-    if frontend.mel_bands > MAX_MEL_BANDS or values > MAX_SPECTRUM_VALUES:
-        raise _bad(f"{where}: frontend.spec", f"{frontend.mel_bands} bands, {values} values of a spectrum",
-                   f"at most {MAX_MEL_BANDS} and {MAX_SPECTRUM_VALUES}")  # fmt: skip
+    if values > MAX_SPECTRUM_VALUES:
+        raise _bad(f"{where}: frontend.spec", Shown(f"{values} values of a spectrum"), f"at most {MAX_SPECTRUM_VALUES}")
     tensors = _table(_get(raw, "tensors", where), where, "tensors")
     made = Manifest(
         name=_name(_get(raw, "name", where), f"{where}: name"),
-        sequence=_within(_get(raw, "sequence", where), 0, LARGEST, f"{where}: sequence"),
+        sequence=_whole(_get(raw, "sequence", where), "sequence", f"{where}: sequence"),
         frontend=frontend,
         vad=_spec(VadSpec, raw, "vad", where),
         segmenter=_spec(SegmenterSpec, raw, "segmenter", where),
         input=_tensor(_get(tensors, "input", f"{where}: tensors"), f"{where}: tensors.input"),
         output=_tensor(_get(tensors, "output", f"{where}: tensors"), f"{where}: tensors.output"),
         residents=_residents(_get(raw, "residents", where), f"{where}: residents"),
-        calibration=_fields(Calibration, _get(raw, "calibration", where), f"{where}: calibration"),
-        thresholds=_thresholds(_get(raw, "thresholds", where), f"{where}: thresholds"),
+        calibration=_fields(Calibration, _get(raw, "calibration", where), "calibration", where),
+        thresholds=_thresholds(_get(raw, "thresholds", where), where),
         tolerance_steps=_tolerance(_get(raw, "golden", where), f"{where}: golden"),
         raw=raw,
     )
@@ -109,41 +106,44 @@ def _spec(kind: type[_Made], raw: Mapping[str, Any], key: str, where: str) -> _M
     place = f"{where}: {key}"
     table = _table(_get(raw, key, where), where, key)
     try:
-        made: Any = _fields(kind, _get(table, "spec", place), f"{place}.spec")
+        made: Any = _fields(kind, _get(table, "spec", place), f"{key}.spec", where)
     except ConfigError as error:
-        raise _bad(f"{place}.spec", error, "what this program can compute") from error
+        raise _bad(f"{place}.spec", Shown(f"{error.where}: {error.what}"), "what this program can compute") from error
     here, bundled = made.fingerprint(), _get(table, "fingerprint", place)
     if bundled != here:
         raise BundleError(
             f"the model was made with another {key} than this program has",
             where=f"{place}.fingerprint",
-            received=repr(bundled)[:80],
+            received=bundled if _is_fingerprint(bundled) else _shown(bundled),
             allowed=here,
             next_step="publish the bundle with the same version of the program as on the device",
         )
     return made  # type: ignore[no-any-return]
 
 
-def _fields(kind: type[_Made], table: Any, where: str) -> _Made:
-    """A dataclass of numbers from a table of its fields, each of its type. A field with a default may be absent."""
+def _fields(kind: type[_Made], table: Any, section: str, file: str) -> _Made:
+    """A dataclass of numbers from a table of its fields, each of its type and within its range. A field with a default
+    may be absent."""
+    where = f"{file}: {section}"
     table, types = _table(table, where, ""), get_type_hints(kind)
     known = {each.name: each.default is MISSING for each in fields(kind)}  # type: ignore[arg-type]
     needed = {name for name, required in known.items() if required}
     if not needed <= set(table) <= set(known):
-        raise _bad(where, ", ".join(sorted(table)), f"the fields {', '.join(known)}")
-    return kind(**{name: _value(table[name], types[name], f"{where}.{name}") for name in table})
+        wrong = sorted({*needed - set(table), *set(table) - set(known)})[0]
+        raise _bad(where, Shown(f"{'no' if wrong in known else 'a field'} {wrong[:40]!a}"),
+                   f"the fields {', '.join(known)}")  # fmt: skip
+    values = {name: _value(table[name], types[name], f"{where}.{name}") for name in table}
+    for name, value in values.items():
+        if types[name] in (int, float):
+            require_within(f"{section}.{name}", value, where=f"{where}.{name}")
+    return kind(**values)
 
 
-def _thresholds(table: Any, where: str) -> Thresholds:
-    made = _fields(Thresholds, table, where)
-    _within(made.max_clips, 1, MAX_CLIPS, f"{where}.max_clips")
+def _thresholds(table: Any, file: str) -> Thresholds:
+    made = _fields(Thresholds, table, "thresholds", file)
     if not made.refuse_llr < made.open_llr:
-        raise _bad(where, f"open_llr {made.open_llr}, refuse_llr {made.refuse_llr}", "open_llr above refuse_llr")
-    for key, share in (("target_far", made.target_far), ("far_upper_bound", made.far_upper_bound)):
-        if not 0.0 <= share <= 1.0:
-            raise _bad(f"{where}.{key}", share, "0 to 1")
-    for key, count in (("speakers", made.validation_speakers), ("visits", made.validation_visits)):
-        _within(count, 0, LARGEST, f"{where}.validation_{key}")
+        raise _bad(f"{file}: thresholds", Shown(f"open_llr {made.open_llr}, refuse_llr {made.refuse_llr}"),
+                   "open_llr above refuse_llr")  # fmt: skip
     return made
 
 
@@ -152,21 +152,26 @@ def _tensor(table: Any, where: str) -> TensorSpec:
     shape = _get(table, "shape", where)
     if not isinstance(shape, list) or not 1 <= len(shape) <= 4:
         raise _bad(f"{where}.shape", shape, "1 to 4 lengths")
-    lengths = tuple(_within(each, 1, 1_000_000, f"{where}.shape") for each in shape)
+    lengths = tuple(_whole(each, "tensors.shape", f"{where}.shape") for each in shape)
     scale = _value(_get(table, "scale", where), float, f"{where}.scale")
-    if scale <= 0:
-        raise _bad(f"{where}.scale", scale, "above 0")
+    require_within("tensors.scale", scale, where=f"{where}.scale")
     dtype = table.get("dtype", "int8")
     if dtype not in ("int8", "float32"):
         raise _bad(f"{where}.dtype", dtype, "int8 or float32")
-    zero_point = _within(_get(table, "zero_point", where), -128, 127, f"{where}.zero_point")
+    zero_point = _whole(_get(table, "zero_point", where), "tensors.zero_point", f"{where}.zero_point")
     return TensorSpec(lengths, scale, zero_point, dtype)
 
 
 def _residents(names: Any, where: str) -> tuple[str, ...]:
     if not isinstance(names, list) or not 1 <= len(names) <= MAX_RESIDENTS:
         raise _bad(where, names, f"a list of 1 to {MAX_RESIDENTS} names")
-    return tuple(_name(each, where) for each in names)
+    for each in names:
+        if not isinstance(each, str) or problem_of(normalise(each)):
+            raise _bad(where, ascii(each)[:200], f"a name: {ALLOWED}")
+    twins = repeated(names)
+    if twins:
+        raise _bad(where, ", ".join(twins), "each person once, however the letters are composed")
+    return tuple(map(normalise, names))
 
 
 def _name(value: Any, where: str) -> str:
@@ -182,7 +187,8 @@ def _name(value: Any, where: str) -> str:
 
 def _tolerance(table: Any, where: str) -> dict[str, int]:
     steps = _table(_get(_table(table, where, ""), "tolerance_steps", where), where, "tolerance_steps")
-    return {name: _within(each, 0, MAX_TOLERANCE_STEPS, f"{where}.tolerance_steps") for name, each in steps.items()}
+    place = f"{where}.tolerance_steps"
+    return {name: _whole(each, "golden.tolerance_steps", place) for name, each in steps.items()}
 
 
 def _value(value: Any, kind: type, where: str) -> Any:
@@ -201,10 +207,9 @@ def _value(value: Any, kind: type, where: str) -> Any:
     raise _bad(where, value, allowed[kind])
 
 
-def _within(value: Any, low: int, high: int, where: str) -> int:
+def _whole(value: Any, key: str, where: str) -> int:
     number = _value(value, int, where)
-    if not low <= number <= high:
-        raise _bad(where, value, f"{low} to {high}")
+    require_within(key, number, where=where)
     return int(number)
 
 
@@ -216,7 +221,7 @@ def _table(value: Any, where: str, key: str) -> dict[str, Any]:
 
 def _get(table: Mapping[str, Any], key: str, where: str) -> Any:
     if key not in table:
-        raise _bad(where, f"no {key}", f"a field {key}")
+        raise _bad(where, Shown(f"no {key}"), f"a field {key}")
     return table[key]
 
 
@@ -232,14 +237,23 @@ def _no_constant(name: str) -> float:
 
 
 def _bad(where: str, received: object, allowed: str) -> BundleError:
-    told = received if isinstance(received, Exception) else _shown(received)
-    return BundleError(_BAD, where=where, received=told, allowed=allowed, next_step=REPUBLISH)
+    told = received if isinstance(received, Shown) else _shown(received)
+    return BundleError(BAD, where=where, received=told, allowed=allowed, next_step=REPUBLISH)
+
+
+class Shown(str):
+    """A sentence of ours, which goes into a message as it is."""
+
+    __slots__ = ()
 
 
 def _shown(value: object) -> str:
-    """In short, whatever it is: deep, huge, or not fit to be printed."""
-    if isinstance(value, str):
-        return ascii(value[:80])
+    """A number as it is, of everything else its kind and size: a message goes to the journal and over the network."""
     if isinstance(value, int | float) and abs(value) < 2**64:
         return str(value)
-    return f"a value of type {type(value).__name__}"
+    size = f" of length {len(value)}" if isinstance(value, str | list | dict) else ""
+    return f"a value of type {type(value).__name__}{size}"
+
+
+def _is_fingerprint(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[a-z]{1,20}-\d{1,3}:[0-9a-f]{16}", value) is not None

@@ -1,4 +1,5 @@
-"""A bundle at work: Clip -> Score, trusted only after it has reproduced the bundle's golden vectors."""
+"""A bundle at work: Clip -> Score, trusted only after it has reproduced the bundle's golden vectors, and does not open
+to sounds that nobody speaks."""
 
 from __future__ import annotations
 
@@ -9,9 +10,10 @@ import numpy as np
 
 from device.errors import BundleError
 from device.sound.logmel import Features, FrontendSpec, LogMel
-from device.sound.pcm import CLIP_SECONDS, Clip
+from device.sound.pcm import CLIP_SECONDS, Clip, Samples
 from device.verdict.bundle import Bundle
-from device.verdict.interpreter import Embedding, Interpreter
+from device.verdict.interpreter import Embedding, Interpreter, unit_length
+from device.verdict.noise_check import highest_evidence, noise_evidence, refuse_opening_to_noise
 from device.verdict.values import ResidentScore, Score
 
 FEATURE_TOLERANCE_DB = 1e-3
@@ -29,7 +31,9 @@ class Scorer:
     """Scores clips with a verified bundle.
 
     Construction runs the golden self-test and raises :class:`BundleError` when this machine does not compute what the
-    workstation computed, or :class:`~device.errors.RuntimeMissingError` when there is no runtime that can.
+    workstation computed, or when the bundle would open to noise
+    (:mod:`device.verdict.noise_check`), or :class:`~device.errors.RuntimeMissingError` when there is no runtime that
+    can.
     """
 
     def __init__(self, bundle: Bundle, *, runtime: str = "auto") -> None:
@@ -39,6 +43,7 @@ class Scorer:
         self.runtime_name = self._interpreter.runtime_name
         self._check_tensors()
         self.self_test()
+        self._refuse_noise()
 
     def score(self, clip: Clip) -> Score:
         """The evidence of one clip for every resident."""
@@ -96,6 +101,20 @@ class Scorer:
                     allowed=f"{tolerance} steps",
                     next_step="install the runtime version of requirements-device.txt",
                 )
+
+    def _refuse_noise(self) -> None:
+        bundle = self.bundle
+        max_clips, least_seconds = bundle.thresholds.max_clips, bundle.segmenter.min_speech_seconds
+
+        def embed(samples: Samples) -> Embedding:
+            return self._interpreter.embed(self._log_mel(samples))
+
+        # The self-test has just shown that the golden outputs are this machine's.
+        golden = unit_length(bundle.output.dequantize(bundle.golden.outputs))
+        sums = highest_evidence(bundle.head, golden, max_clips=max_clips, min_speech_seconds=least_seconds)
+        evidence = noise_evidence(bundle.head, embed, max_clips=max_clips, min_speech_seconds=least_seconds)
+        evidence |= {f"golden clip {index}": reached for index, reached in enumerate(sums.tolist())}
+        refuse_opening_to_noise(evidence, open_llr=bundle.thresholds.open_llr, where=str(bundle.path))
 
     def _check_tensors(self) -> None:
         for name in ("input", "output"):

@@ -1,8 +1,7 @@
 """Who made a bundle: Ed25519 signatures (RFC 8032) over its SHA256SUMS, against the keys that a door trusts.
 
 A public key is one line, ``voicelatch-ed25519 BASE64 [comment]``; its id is the first 16 hexadecimal digits of the
-SHA-256 of its 32 bytes. A SIGNATURE is one line, ``voicelatch-signature ID BASE64``. Signing is the workshop's
-(``training/keys.py``): a door never holds a private key.
+SHA-256 of its 32 bytes. A SIGNATURE is one line, ``voicelatch-signature ID BASE64``. ``signing.py`` makes them.
 """
 
 from __future__ import annotations
@@ -16,13 +15,15 @@ from dataclasses import dataclass
 from device.errors import BundleError, ConfigError, RuntimeMissingError
 from device.verdict.files import SIGNATURE, Seal, as_text
 
-PUBLIC = "voicelatch-ed25519"
+PUBLIC, PRIVATE = "voicelatch-ed25519", "voicelatch-private"
 SIGNED = "voicelatch-signature"
 # Goes before what is signed, so that a signature of something else can never pass for one of a bundle.
 CONTEXT = b"voicelatch bundle 1\n"
 KEY_BYTES, SIGNATURE_LENGTH = 32, 64
 KEYS_TEXT_BYTES = 1 << 16
-_ALLOWED = f"{PUBLIC} BASE64 [comment], the line that `python -m training keygen` printed"
+MAX_NAME = 100
+SIGN = "voicelatch key sign BUNDLE --key FILE, or python -m training sign BUNDLE --key FILE"
+_ALLOWED = f"{PUBLIC} BASE64 [name], the line that `voicelatch key make` or `python -m training keygen` printed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,41 +53,42 @@ class Signature:
         return f"{SIGNED} {self.key_id} {base64.b64encode(self.value).decode()}\n".encode()
 
 
+def check_name(name: str) -> None:
+    """Raise :class:`ConfigError` for a name that cannot stand behind a key in its line."""
+    if not name.isprintable() or len(name) > MAX_NAME:
+        raise ConfigError("not a name for a key", where="--name", received=f"{len(name)} characters",
+                          allowed=f"at most {MAX_NAME} printable characters in one line")  # fmt: skip
+
+
 def parse_key(line: str, *, where: str) -> PublicKey:
     """One public key. Raises :class:`ConfigError` for anything else."""
     parts = line.split(maxsplit=2)
     key = _base64(parts[1], KEY_BYTES) if len(parts) >= 2 and parts[0] == PUBLIC else None
     comment = parts[2].strip() if len(parts) == 3 else ""
     if key is None or not comment.isprintable():
-        raise ConfigError("not a public key", where=where, received=repr(line[:120]), allowed=_ALLOWED,
-                          next_step="copy the whole line from the file voicelatch.pub")  # fmt: skip
+        raise ConfigError("not a public key", where=where, received=f"{len(line)} characters", allowed=_ALLOWED,
+                          next_step="copy the whole line from the file that ends in .pub")  # fmt: skip
     return PublicKey(key, comment)
 
 
 def parse_keys(content: bytes, *, where: str) -> tuple[PublicKey, ...]:
     """A file of trusted keys: one a line; blank lines and lines that begin with ``#`` say nothing.
 
-    Raises :class:`ConfigError` for a line that is no key, a key listed twice, or a file without any: a door told to
-    trust a file must not end up trusting everybody.
+    Raises :class:`ConfigError` for a line that is no key, and for a key listed twice. A file without any is the empty
+    tuple: whoever trusts no key accepts no bundle (``device/service/trust.py``).
     """
     if len(content) > KEYS_TEXT_BYTES:
         raise ConfigError("too large for a list of keys", where=where, received=f"more than {KEYS_TEXT_BYTES} bytes")
     try:
         lines = content.decode("utf-8").splitlines()
     except UnicodeDecodeError as error:
-        raise ConfigError("not text", where=where, received=error, allowed=_ALLOWED) from error
+        raise ConfigError("not text", where=where, received=f"no UTF-8 at byte {error.start}",
+                          allowed=_ALLOWED) from error  # fmt: skip
     keys = tuple(
         parse_key(line, where=f"{where}:{number}")
         for number, line in enumerate(lines, start=1)
         if line.strip() and not line.lstrip().startswith("#")
     )
-    if not keys:
-        raise ConfigError("no key is listed", where=where, allowed=_ALLOWED, next_step="add a key, or unset the file")
-    return distinct(keys, where=where)
-
-
-def distinct(keys: tuple[PublicKey, ...], *, where: str) -> tuple[PublicKey, ...]:
-    """The same keys. Raises :class:`ConfigError` when one is listed twice."""
     if len({each.key for each in keys}) < len(keys):
         raise ConfigError("a key is listed twice", where=where, next_step="remove one of the lines")
     return keys
@@ -100,9 +102,9 @@ def parse_signature(content: bytes, *, where: str) -> Signature:
         raise BundleError(
             "not a signature",
             where=where,
-            received=repr(content[:120]),
+            received=f"{len(content)} bytes",
             allowed=f"one line: {SIGNED} KEY-ID BASE64",
-            next_step="sign it again: python -m training sign BUNDLE --key FILE",
+            next_step=f"sign it again: {SIGN}",
         )
     return Signature(parts[1], value)
 
@@ -120,7 +122,7 @@ def verify_seal(seal: Seal, keys: Sequence[PublicKey], *, where: str) -> PublicK
             where=where,
             received=f"no {SIGNATURE}",
             allowed=f"a signature by one of: {trusted}",
-            next_step="sign it where the key is: python -m training sign BUNDLE --key FILE",
+            next_step=f"sign it where the key is: {SIGN}",
         )
     signature = parse_signature(seal.signature, where=f"{where}/{SIGNATURE}")
     key = next((each for each in keys if each.id == signature.key_id), None)
@@ -130,7 +132,7 @@ def verify_seal(seal: Seal, keys: Sequence[PublicKey], *, where: str) -> PublicK
             where=f"{where}/{SIGNATURE}",
             received=signature.key_id,
             allowed=trusted,
-            next_step="sign it with a trusted key; or, if you know whose it is, add its line to [model] trusted_keys",
+            next_step="sign it with a trusted key; or, if you know whose it is: sudo voicelatch key trust LINE",
         )
     try:
         from nacl.exceptions import BadSignatureError

@@ -18,6 +18,7 @@ class Outcome(StrEnum):
     SECOND_FACTOR_MISSING = "second_factor_missing"
     OUTSIDE_SCHEDULE = "outside_schedule"
     HELD = "held"
+    RELAY_REFUSED = "relay_refused"
 
 
 @dataclass(frozen=True, slots=True)

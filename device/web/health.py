@@ -27,6 +27,9 @@ def facts(told: Mapping[str, Any], seen: Sighting, *, reachable: bool, celsius: 
     """``told`` is the live feed's last status (empty before the first), ``seen`` what the status file says."""
     listening = reachable and told.get("listening") is True
     rows = [Fact(name="Door", value="listening" if listening else _away(seen, reachable), well=listening)]
+    if listening and told.get("microphone_silent") is True:
+        problem = seen.status.microphone if seen.status is not None else ""
+        rows.append(Fact(name="Microphone", value=f"delivers nothing: {problem or 'see the events'}", well=False))
     if told.get("held") is True:
         rows.append(Fact(name="Held", value="yes: somebody is being recorded, no voice opens the door"))
     if seen.status is not None and seen.status.bundle:

@@ -13,9 +13,9 @@ Tone = Literal["opened", "refused", "trouble", "plain"]
 
 VISITS = ("decision", "too_short", "remote_open", "remote_refused")
 TROUBLE = ("gap", "stale", "fault", "canary_failed", "reload_refused", "chain_cut", "config_problem", "visits_unknown",
-           "replay_memory_lost")  # fmt: skip
+           "replay_memory_lost", "microphone_silent", "clock_not_set", "clock_set")  # fmt: skip
 # What somebody who looks on wants to see go by.
-_SHOWN = (*VISITS, *TROUBLE, "started", "stopped", "reloaded")
+_SHOWN = (*VISITS, *TROUBLE, "started", "stopped", "reloaded", "microphone_back", "residents_changed")
 _SAID: dict[str, tuple[Tone, str]] = {
     "too_short": ("plain", "Somebody spoke, but too little to judge."),
     "remote_open": ("opened", "The door was opened from afar, by {by}."),
@@ -40,6 +40,11 @@ _SAID: dict[str, tuple[Tone, str]] = {
     "request_refused": ("trouble", "A program of this machine asked the door for what it may not have: {asked}."),
     "visits_unknown": ("trouble", "How many visits failed before is not known: the door begins as after many."),
     "replay_memory_lost": ("trouble", "What was heard before the start is not known: a recording of it may pass."),
+    "microphone_silent": ("trouble", "The microphone delivers nothing: the door hears nobody."),
+    "microphone_back": ("plain", "The microphone delivers sound again."),
+    "relay_refused": ("refused", "The relay may not be switched on now."),
+    "clock_set": ("plain", "The clock was set."),
+    "clock_not_set": ("trouble", "The clock has not been set, so nobody knows who may come at this hour."),
     "chain_cut": ("trouble", "The event log was altered or cut."),
 }
 _SHORT: dict[str, str] = {"open": "opened", "refuse": "stayed shut", "say_more": "undecided"}
@@ -84,6 +89,9 @@ def outcome_in_words(outcome: str) -> str:
 
 
 def _headline(kind: str, told: Told) -> tuple[Tone, str]:
+    if kind == "residents_changed":
+        loss: Tone = "trouble" if told.get("no_longer_known") else "plain"
+        return loss, str(told.get("reason") or "Others are known now.")
     if kind != "decision":
         tone, said = _SAID.get(kind, ("plain", f"{kind.replace('_', ' ').capitalize()}."))
         words = {"{by}": told.get("by", "somebody"), "{asked}": told.get("asked", "something"),

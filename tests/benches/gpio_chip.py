@@ -1,4 +1,4 @@
-"""The recorder behind ``gpio_chip.c``: the pins of an imitated Pi, with the time of every change."""
+"""The recorder behind ``gpio_chip.c``: the chips and pins of an imitated Pi, with the time of every change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,14 +42,38 @@ class Edge:
     level: int | None
 
 
+@dataclass(frozen=True)
+class Node:
+    """One /dev/gpiochip: ``link`` is the number of the chip of which it is a second name; ``open_errno`` and
+    ``info_errno`` are what the kernel answers instead."""
+
+    number: int
+    label: str
+    lines: int = 54
+    header: bool = False
+    link: int | None = None
+    open_errno: int = 0
+    info_errno: int = 0
+
+
+# As their kernels number them.
+PI_3 = (Node(0, "pinctrl-bcm2835", header=True), Node(1, "brcmvirt-gpio", 2), Node(2, "raspberrypi-exp-gpio", 8))
+PI_4 = (Node(0, "pinctrl-bcm2711", 58, header=True), Node(1, "raspberrypi-exp-gpio", 8))
+PI_5 = (*(Node(10 + each, f"gpio-brcmstb@{place}", 32) for each, place in enumerate(("107d508500", "107d517c00"))),
+        Node(12, "gpio-brcmstb@107d508520", 4), Node(15, "pinctrl-rp1", header=True))  # fmt: skip
+
+
 @dataclass
 class Chip:
-    """The pins; ``stuck`` holds pins that do not follow, with the level at which they are stuck."""
+    """The pins of the header; ``stuck`` holds pins that do not follow, with the level at which they are stuck.
+    ``foreign``: what was claimed of other chips, as (chip, line)."""
 
     socket: Path
     library: Path
+    board: Sequence[Node] = PI_4
     edges: list[Edge] = field(default_factory=list)
     stuck: dict[int, int] = field(default_factory=dict)
+    foreign: list[tuple[int, int]] = field(default_factory=list)
     _levels: dict[int, int | None] = field(default_factory=dict)
     _holders: dict[socket.socket, int] = field(default_factory=dict)
 
@@ -82,20 +106,44 @@ class Chip:
         told = [each.level for each in self.edges if each.what != "closed"]
         return [each for index, each in enumerate(told) if index == 0 or each != told[index - 1]]
 
-    def answer(self, connection: socket.socket, message: str) -> int:
+    def show(self, board: Sequence[Node]) -> None:
+        """Have these chips from now on."""
+        self.board = board
+        folder = self.socket.with_name("dev")
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        folder.chmod(0o755)
+        for node in board:
+            (folder / f"gpiochip{node.number}").touch()
+        (folder / "gpiomem").touch()
+
+    def answer(self, connection: socket.socket, message: str) -> str:
         """Do what a process asks; the answer, or a negative errno."""
-        verb, *words = message.split()
+        verb, number, *words = message.split()
+        node = next((each for each in self.board if each.number == int(number)), None)
+        if node is None or node.open_errno:
+            return str(-(node.open_errno if node else errno.ENOENT))
+        if node.link is not None:
+            node = next(each for each in self.board if each.number == node.link)
         if verb == "open":
-            return 0
+            return "0"
+        if verb == "info":
+            return str(-node.info_errno) if node.info_errno else f"{node.lines} gpiochip{node.number} {node.label}"
         pin = int(words[0])
+        if not node.header:
+            self.foreign.append((node.number, pin))
+            return "0"
+        return str(self._header(connection, verb, pin, words[1:]))
+
+    def _header(self, connection: socket.socket, verb: str, pin: int, words: Sequence[str]) -> int:
         match verb:
             case "claim":
                 if pin in self._holders.values():
                     return -errno.EBUSY
                 self._holders[connection] = pin
-                self._note(pin, "claim", int(words[2]) if words[1] == "out" else None)
+                self._note(pin, "claim", int(words[1]) if words[0] == "out" else None)
             case "set":
-                self._note(pin, "set", int(words[1]))
+                self._note(pin, "set", int(words[0]))
             case "get":
                 return self.level(pin) or 0
             case "direction":
@@ -113,11 +161,12 @@ class Chip:
 
 
 @contextmanager
-def imitated_chip(folder: Path) -> Iterator[Chip]:
+def imitated_chip(folder: Path, board: Sequence[Node] = PI_4) -> Iterator[Chip]:
     """A chip with its socket and its library in ``folder`` (a short path: a socket's name has at most 107 bytes)."""
     library = folder / "gpio_chip.so"
     subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, SOURCE, "-ldl"], check=True)
     chip, listener = Chip(folder / "chip.sock", library), socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    chip.show(board)
     listener.bind(str(chip.socket))
     # Whoever is to use it may be another user in a namespace of their own.
     chip.socket.chmod(0o666)
@@ -147,7 +196,7 @@ def _serve(chip: Chip, listener: socket.socket, ending: socket.socket) -> None:
                 if connection is listener:
                     selector.register(listener.accept()[0], selectors.EVENT_READ)
                 elif message := _heard(connection):
-                    _answered(connection, str(chip.answer(connection, message)))
+                    _answered(connection, chip.answer(connection, message))
                 else:
                     chip.closed(connection)
                     selector.unregister(connection)

@@ -26,6 +26,10 @@ class FilePin:
         self._trace, self._fault = folder / f"pin{settings.pin}.trace", folder / "fault"
         self.drive(False)
 
+    @property
+    def chip(self) -> str:
+        return "gpiochip0 pinctrl-bcm2711"
+
     def drive(self, on: bool) -> None:
         fault = self._fault.read_text() if self._fault.exists() else ""
         if fault == "error" or (fault == "error-on" and on):
@@ -50,4 +54,4 @@ class FilePin:
 
 if __name__ == "__main__":
     place = Path(sys.argv[1])
-    sys.exit(main(sys.argv[2:], make_pin=lambda settings: FilePin(place, settings)))
+    sys.exit(main(sys.argv[2:], make_pin=lambda settings: FilePin(place, settings), prepare=lambda _settings: None))

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,12 @@ class Change:
     on: bool
 
 
+def second_process(guardian: int) -> int:
+    """The process that ends a pulse where the guardian cannot."""
+    (pid,) = Path(f"/proc/{guardian}/task/{guardian}/children").read_text().split()
+    return int(pid)
+
+
 class GuardianProcess:
     """Made in ``folder``; ``settings`` are lines for [relay]. ``user`` is who may ask (default: this process's)."""
 
@@ -38,6 +44,7 @@ class GuardianProcess:
         self._systemd.bind(str(folder / "notify"))
         self._systemd.settimeout(LONG_SECONDS)
         self.process: subprocess.Popen[str] | None = None
+        self.second = 0
 
     def configure(self, pin: int, settings: str = "") -> None:
         usual = "" if "min_gap_seconds" in settings else "min_gap_seconds = 0.0\n"
@@ -47,6 +54,8 @@ class GuardianProcess:
         self.process = self._call("run", "--user", self.user)
         while wait and self.told() != "READY=1":
             pass
+        if wait:
+            self.second = second_process(self.process.pid)
         return self
 
     def told(self) -> str:
@@ -119,6 +128,9 @@ class GuardianProcess:
     def close(self) -> None:
         if self.process is not None:
             self.process.kill()
+            if self.second:
+                with suppress(ProcessLookupError):
+                    os.kill(self.second, signal.SIGKILL)
             self.process.communicate(timeout=LONG_SECONDS)
         self._systemd.close()
 

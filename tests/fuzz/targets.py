@@ -83,7 +83,7 @@ def targets(scratch: Path) -> dict[str, Target]:
             (b'{"subscribe": ["level", "audio"], "hold": true}', b'{"open": {"by": "web"}}'),
         ),
         "memory": Target(_in_file(scratch / "memory", MEMORY, recall), (memory,)),
-        "pointer": Target(_in_file(scratch / "pointer", "current", resolve_current), (b"demo\n",)),
+        "pointer": Target(_in_file(scratch / "pointer", "current", resolve_current, beside="demo"), (b"demo\n",)),
         "events": Target(LogOf(scratch / "events"), seeds(scratch / "events")),
         "wav": Target(lambda content: parse_wav(io.BytesIO(content), size=len(content), where="w"), (wav(), wav(8000))),
         "bundle": Target(_Bundle(scratch / "bundle"), tuple(bytes([n]) for n in range(len(PARTS)))),
@@ -126,8 +126,8 @@ class _Bundle:
         return load_bundle(self._folder, keys=() if name != SIGNATURE else (self._key,))
 
 
-def _in_file(folder: Path, name: str, read: Callable[[Path], object]) -> Callable[[bytes], object]:
-    folder.mkdir(parents=True, exist_ok=True)
+def _in_file(folder: Path, name: str, read: Callable[[Path], object], *, beside: str = "") -> Callable[[bytes], object]:
+    (folder / beside).mkdir(parents=True, exist_ok=True)
 
     def run(content: bytes) -> object:
         (folder / name).write_bytes(content)

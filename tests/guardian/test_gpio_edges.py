@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.benches.gpio_chip import Chip, imitated_chip, why_not
+from tests.benches.gpio_guardian import second_process
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=why_not() or "")
@@ -92,7 +93,12 @@ def test_after_sigkill_in_mid_pulse_the_pin_is_on_until_the_one_shot_drives_it_o
     running = place.run()
     with place.pulse(9.0) as line:
         line.recv(64)
+        second = second_process(running.pid)
+        # Without the second process, which would be quicker.
+        os.kill(second, signal.SIGSTOP)
         running.kill()
+        running.wait(20.0)
+        os.kill(second, signal.SIGKILL)
         running.communicate(timeout=20.0)
     assert place.chip.level() == int(active_high), "the bench must keep the level, or the test shows nothing"
     done = place.call("off")
@@ -132,7 +138,7 @@ def test_a_guardian_without_a_chip_says_what_is_missing(place: Place) -> None:
     done = place.call("off")
     _, said = done.communicate(timeout=20.0)
     assert done.returncode == 69
-    assert b"cannot be claimed" in said
+    assert b"no GPIO chip has the label" in said
     assert b"Traceback" not in said
 
 

@@ -30,7 +30,9 @@ def password(tmp_path: Path) -> Path:
 
 def config_with(folder: Path, models: Path, further: str) -> Path:
     path = folder / "voicelatch.toml"
-    path.write_text(f'[relay]\npin = 17\npin_factory = "mock"\n[model]\nbundle = "{models}"\n{further}')
+    path.write_text(
+        f'[relay]\npin = 17\npin_factory = "mock"\n[model]\nallow_unsigned = true\nbundle = "{models}"\n{further}'
+    )
     return path
 
 

@@ -24,13 +24,13 @@ from tests.conftest import ROOT
 
 COMMANDS = ("run", "check", "status", "use", "demo", "bench", "microphones", "relay", "relay-off",
             "events", "forget", "record", "recordings",
-            "levels", "listen", "scan", "gateway", "web", "config")  # fmt: skip
+            "levels", "listen", "scan", "gateway", "web", "config", "key")  # fmt: skip
 
 
 @pytest.fixture
 def config(tmp_path: Path, models: Path) -> Path:
     path = tmp_path / "voicelatch.toml"
-    path.write_text(f'[relay]\npin = 17\npin_factory = "mock"\n[model]\nbundle = "{models}"\n')
+    path.write_text(f'[relay]\npin = 17\npin_factory = "mock"\n[model]\nallow_unsigned = true\nbundle = "{models}"\n')
     return path
 
 
@@ -152,6 +152,7 @@ def test_use_moves_the_pointer_and_says_what_was_current(
     tmp_path: Path, models: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(models / "demo", tmp_path / "second")
+    (tmp_path / "first").mkdir()
     (tmp_path / "current").write_text("first\n")
     assert cli.main(["use", "second", "--models", str(tmp_path), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -179,10 +180,10 @@ def test_use_names_the_bundles_that_are_there(models: Path, capsys: pytest.Captu
 def test_use_says_when_the_pointer_cannot_be_written(
     tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(_models: Path, _name: str) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise PermissionError("not yours")
 
-    monkeypatch.setattr(verified, "point_current", fail)
+    monkeypatch.setattr("device.verdict.bundle.replace_file", fail)
     assert cli.main(["use", "demo", "--models", str(models)]) == 73
     assert "not yours" in capsys.readouterr().err
 
@@ -191,7 +192,7 @@ def test_a_bundle_replaced_while_it_is_read_is_refused(models: Path, monkeypatch
     digests = iter(["before", "after"])
     monkeypatch.setattr(verified, "bundle_digest", lambda _folder: next(digests))
     with pytest.raises(BundleError, match="replaced"):
-        verified.verify(models)
+        verified.verify(models, trust=verified.UNSIGNED)
 
 
 def test_bench_writes_every_stage(tmp_path: Path, models: Path, capsys: pytest.CaptureFixture[str]) -> None:

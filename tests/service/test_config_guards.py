@@ -14,7 +14,7 @@ ANNA = '[[schedule]]\nperson = "Anna"\ndays = ["mon"]\nafter = "07:00"\nbefore =
 
 def write(tmp_path: Path, models: Path, text: str) -> Path:
     path = tmp_path / "c.toml"
-    path.write_text(f'[relay]\npin = 17\n[model]\nbundle = "{models}"\n{text}')
+    path.write_text(f'[relay]\npin = 17\n[model]\nallow_unsigned = true\nbundle = "{models}"\n{text}')
     return path
 
 

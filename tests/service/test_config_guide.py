@@ -153,7 +153,7 @@ def test_a_secret_is_masked_and_its_absence_is_not() -> None:
 
 def test_config_check_is_check(tmp_path: Path, models: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "c.toml"
-    path.write_text(f'[relay]\npin = 17\n[model]\nbundle = "{models}"\n')
+    path.write_text(f'[relay]\npin = 17\n[model]\nallow_unsigned = true\nbundle = "{models}"\n')
     code, said = run(capsys, "check", "--simulate", "--config", path)
     assert (code, "ok" in said) == (0, True), said
     path.write_text("[relay]\npinn = 1\n")

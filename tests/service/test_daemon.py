@@ -33,7 +33,9 @@ def config(tmp_path: Path, models: Path) -> Path:
     shutil.copytree(models / "demo", tmp_path / "models" / "demo")
     (tmp_path / "models" / "current").write_text("demo\n")
     path = tmp_path / "voicelatch.toml"
-    path.write_text(f'[relay]\npin = 17\npin_factory = "mock"\n[model]\nbundle = "{tmp_path / "models"}"\n')
+    path.write_text(
+        f'[relay]\npin = 17\npin_factory = "mock"\n[model]\nallow_unsigned = true\nbundle = "{tmp_path / "models"}"\n'
+    )
     return path
 
 

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def test_the_log_has_a_quota_keeps_the_newest_and_the_chain_says_where_it_begins
 
 
 def aged(log_days: int) -> Event:
-    return Event(kind="speech", at_seconds=0.0, wall_time=START + timedelta(days=log_days))
+    return Event(kind="speech", at_seconds=86_400.0 * log_days, wall_time=START + timedelta(days=log_days))
 
 
 def test_events_go_when_they_are_old_once_a_day_at_most(tmp_path: Path) -> None:
@@ -80,9 +81,40 @@ def test_events_go_when_they_are_old_once_a_day_at_most(tmp_path: Path) -> None:
 
 def test_a_date_that_was_wrong_for_a_moment_removes_nothing(tmp_path: Path) -> None:
     log = sink(tmp_path / "e", keep_days=30)
-    for day in [0] * 40 + [4000] * 19 + [0] * 40:
-        log.record(aged(day))
-    assert kinds(tmp_path / "e") == ["speech"] * 99
+    for number, day in enumerate([0] * 40 + [4000] * 400 + [0] * 40):
+        log.record(replace(aged(day), at_seconds=float(number)))
+    assert kinds(tmp_path / "e") == ["speech"] * 480
+
+
+def test_a_clock_without_a_battery_removes_nothing_when_it_is_set(tmp_path: Path) -> None:
+    log = sink(tmp_path / "e", keep_days=365)
+    log.record(EVENT)
+    for number in range(300):
+        # Started 500 days back; after a minute a time server answers. Then the power goes, again and again.
+        wall_time = START + timedelta(days=-500 if number % 30 < 20 else 0, seconds=number)
+        log.record(Event(kind="speech", at_seconds=number % 30 + 0.1, wall_time=wall_time))
+    assert len(kinds(tmp_path / "e")) == 301
+    assert verdict(tmp_path / "e").problems == []
+
+
+def test_a_clock_that_was_set_back_keeps_nothing_for_ever(tmp_path: Path) -> None:
+    log = sink(tmp_path / "e", keep_days=30)
+    for day in range(100):
+        wrong = timedelta(days=-4000 if day > 5 else 0)
+        log.record(Event(kind="speech", at_seconds=86_400.0 * day, wall_time=START + timedelta(days=day) + wrong))
+    assert 20 <= kinds(tmp_path / "e").count("speech") <= 36
+
+
+def test_age_is_counted_on_over_starts_of_the_machine(tmp_path: Path) -> None:
+    for day in range(100):
+        log = sink(tmp_path / "e", keep_days=30)
+        for hour in (0.1, 20.0):
+            log.record(
+                Event(kind="speech", at_seconds=3600.0 * hour, wall_time=START + timedelta(days=day, hours=hour))
+            )
+        log.close()
+    seen = [each for each in told(tmp_path / "e") if each["kind"] == "speech"]
+    assert 60 <= len(seen) <= 78, "the hours without power do not count"
 
 
 def test_a_smaller_quota_is_reached_in_small_steps(tmp_path: Path) -> None:
@@ -341,7 +373,7 @@ def test_the_journal_gets_the_lines_of_the_log_and_those_the_disk_refused(tmp_pa
     assert json.loads(journal.getvalue().splitlines()[-1])["number"] == 2
 
 
-def test_somebody_who_holds_the_files_does_not_hold_up_the_door(tmp_path: Path) -> None:
+def test_events_wait_while_somebody_holds_the_files_and_the_door_does_not(tmp_path: Path) -> None:
     log = sink(tmp_path / "e")
     log.record(spoken(1))
     with LogFiles(tmp_path / "e").locked():
@@ -349,9 +381,39 @@ def test_somebody_who_holds_the_files_does_not_hold_up_the_door(tmp_path: Path) 
     with closing(sqlite3.connect(tmp_path / "e", isolation_level=None)) as somebody:
         somebody.execute("BEGIN IMMEDIATE")
         log.record(spoken(3))
-    assert log.lost == 2
+        assert len(told(tmp_path / "e")) < 3
     log.record(spoken(4))
-    assert kinds(tmp_path / "e") == ["speech", "events_lost", "speech"]
+    assert [each["number"] for each in told(tmp_path / "e")] == [1, 2, 3, 4]
+    assert log.lost == 0
+
+
+def test_events_that_waited_are_written_without_another_one_and_at_the_end(tmp_path: Path) -> None:
+    log = sink(tmp_path / "e")
+    log.record(spoken(1))
+    with LogFiles(tmp_path / "e").locked():
+        log.record(spoken(2))
+        tries = log._backlog._thread
+    assert tries is not None
+    tries.join(timeout=30)
+    assert [each["number"] for each in told(tmp_path / "e")] == [1, 2]
+    with LogFiles(tmp_path / "e").locked():
+        log.record(spoken(3))
+    log.close()
+    assert [each["number"] for each in told(tmp_path / "e")] == [1, 2, 3]
+
+
+def test_more_than_can_wait_is_counted_and_the_log_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("device.service.event_backlog.MOST_WAITING", 3)
+    monkeypatch.setattr("device.service.events.PATIENCE_SECONDS", 0.0)
+    journal = io.StringIO()
+    log = sink(tmp_path / "e", copy=StreamEvents(journal))
+    with LogFiles(tmp_path / "e").locked():
+        for number in range(5):
+            log.record(spoken(number))
+    assert log.lost == 2
+    assert '"number": 1' in journal.getvalue()
+    log.record(spoken(5))
+    assert [each.get("number", each["kind"]) for each in told(tmp_path / "e")] == ["events_lost", 2, 3, 4, 5]
 
 
 def test_somebody_who_reads_without_an_end_holds_up_nothing(tmp_path: Path) -> None:

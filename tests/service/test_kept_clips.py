@@ -119,7 +119,8 @@ def test_a_clip_that_cannot_be_moved_stays_where_it_is(tmp_path: Path) -> None:
 def test_quota_and_age_concern_unlabelled_clips_alone(tmp_path: Path) -> None:
     path = label_clip(tmp_path, kept(tmp_path, 1), Label("allowed", "Anna"), people=PEOPLE, now=NOW)
     kept(tmp_path, 2)
-    thin_out(tmp_path / "clips", max_bytes=0, oldest_seconds=0.0)
+    ages = {each.name: 1.0 for each in list_clips(tmp_path)}
+    thin_out(tmp_path / "clips", ages, max_bytes=0, keep_seconds=100.0)
     assert list_clips(tmp_path) == ()
     assert path.exists()
 

@@ -1,7 +1,6 @@
 """No audio is kept unless asked; what is kept is bounded, private, and goes when somebody asks for it."""
 
 import json
-import os
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,10 +67,10 @@ def test_clips_have_a_quota_and_an_age(tmp_path: Path) -> None:
     kept(tmp_path, [-5.0] * 4)
     clips = sorted((tmp_path / "clips").iterdir())
     size = clips[0].stat().st_size
-    thin_out(tmp_path / "clips", max_bytes=2 * size, oldest_seconds=0.0)
+    ages = {path.name: 100.0 - number for number, path in enumerate(clips)}
+    thin_out(tmp_path / "clips", ages, max_bytes=2 * size, keep_seconds=1000.0)
     assert sorted((tmp_path / "clips").iterdir()) == clips[2:]
-    os.utime(clips[2], (1000, 1000))
-    thin_out(tmp_path / "clips", max_bytes=100 * size, oldest_seconds=2000.0)
+    thin_out(tmp_path / "clips", {clips[2].name: 98.0, clips[3].name: 97.0}, max_bytes=100 * size, keep_seconds=97.5)
     assert sorted((tmp_path / "clips").iterdir()) == clips[3:]
 
 

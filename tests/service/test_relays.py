@@ -48,7 +48,10 @@ def test_a_guardian_is_asked_where_one_is_named_and_the_pin_is_driven_where_none
 
 
 def test_check_says_what_the_guardian_answers_and_moves_nothing(place: GuardianProcess) -> None:
-    assert describe(behind(place)) == f"the guardian at {place.socket} answers: pin 17 is off"
+    assert (
+        describe(behind(place))
+        == f"the guardian at {place.socket} answers: pin 17 of gpiochip0 (pinctrl-bcm2711) is off"
+    )
     # A Pi that starts pulls pin 17 low.
     assert "CAREFUL" in describe(replace(behind(place), active_high=False))
     with place.ask(b"pulse 0123abcd 9.000\n"):

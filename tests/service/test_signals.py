@@ -142,8 +142,8 @@ def test_the_command_shows_what_its_configuration_asks_for(
 ) -> None:
     made: list[SimulatedIndicator] = []
 
-    def make(kind: str, _config: SignalsConfig, clock: Clock, *, simulate: bool) -> SimulatedIndicator:
-        assert simulate
+    def make(kind: str, _config: SignalsConfig, clock: Clock, *, simulate: bool, chip_label: str) -> SimulatedIndicator:
+        assert (simulate, chip_label) == (True, "")
         made.append(SimulatedIndicator(clock, audible=kind == "sound"))
         return made[-1]
 

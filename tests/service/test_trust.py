@@ -5,11 +5,14 @@ import os
 import shutil
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from device.errors import BundleError, ConfigError, StateError
+from device.ports import Relay
 from device.service import cli
 from device.service.check import check_all
 from device.service.config import ModelConfig, read_config
@@ -73,6 +76,26 @@ def hardware() -> Hardware:
     clock = ManualClock()
     return Hardware(microphone=SimulatedMicrophone([], clock=clock), relay=SimulatedRelay(clock), clock=clock,
                     supervisor=RecordedSupervisor(), events=RecordedEvents())  # fmt: skip
+
+
+def real() -> Hardware:
+    """The same with a relay that is none of the simulated ones."""
+    things = hardware()
+    return replace(things, relay=cast("Relay", Wired(things.relay)))
+
+
+class Wired:
+    """A relay that could open a door, as far as anybody can tell."""
+
+    def __init__(self, inner: Relay) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._inner, name)
+
+
+def fail_to_write(*_: object, **__: object) -> None:
+    raise OSError(28, "No space left on device")
 
 
 def start(config: Path) -> None:
@@ -141,6 +164,22 @@ def test_an_older_bundle_is_refused_under_any_name_and_the_same_one_is_not(
     with pytest.raises(BundleError, match=r"another #6[\s\S]*household #7 was accepted"):
         start(config)
     publish(7, name="another")
+    with pytest.raises(BundleError, match=r"another bundle with the number[\s\S]*another #7, of other content"):
+        start(config)
+
+
+def test_another_content_under_the_accepted_number_passes_only_where_an_operator_says_so(
+    config: Path, publish: Publish, state: Path, tmp_path: Path
+) -> None:
+    publish(7)
+    start(config)
+    other = publish(7, name="another")
+    assert cli.main(["use", other, "--models", str(tmp_path / "models"), "--config", str(config)]) == 65
+    use = ["use", other, "--models", str(tmp_path / "models"), "--config", str(config), "--allow-downgrade"]
+    assert cli.main(use) == 0
+    start(config)
+    # What was accepted first goes on being accepted.
+    point_current(tmp_path / "models", "household-7")
     start(config)
 
 
@@ -191,27 +230,29 @@ def test_use_with_a_configuration_refuses_what_the_daemon_would(
 
 
 def test_the_note_is_made_before_the_pointer_moves_and_without_it_the_pointer_stays(
-    config: Path, publish: Publish, state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+    config: Path, publish: Publish, state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     older, current = publish(6), publish(7)
     start(config)
-    (state / f".{NAME}.new").mkdir()
+    monkeypatch.setattr("device.service.trust.replace_file", fail_to_write)
     assert cli.main(["use", older, "--models", str(tmp_path / "models"), "--allow-downgrade"]) == 73
     assert "run as the daemon's user" in capsys.readouterr().err
     assert (tmp_path / "models/current").read_text().strip() == current
 
 
-def test_without_listed_keys_the_door_runs_remembers_nothing_and_check_says_so(
+def test_where_unsigned_bundles_are_allowed_the_door_remembers_nothing_and_check_says_so(
     config: Path, publish: Publish, state: Path
 ) -> None:
-    config.write_text("\n".join(line for line in config.read_text().splitlines() if "trusted_keys" not in line))
+    lines = [line for line in config.read_text().splitlines() if "trusted_keys" not in line]
+    config.write_text("\n".join([*lines, "allow_unsigned = true"]))
     publish(7, by=None)
     start(config)
     publish(6, by=None)
     start(config)
     assert list(state.iterdir()) == []
     found = {each.part: each for each in check_all(config, simulate=True)}
-    assert "its signature is not verified: no key is listed" in found["bundle"].text
+    assert "CAREFUL: its signature is not verified" in found["bundle"].text
 
 
 def test_check_says_who_signed_and_remembers_nothing(
@@ -244,10 +285,10 @@ def test_a_memory_that_makes_no_sense_is_not_taken_for_none(
 
 
 def test_a_memory_that_cannot_be_written_is_said_and_the_door_goes_on(
-    config: Path, publish: Publish, state: Path, caplog: pytest.LogCaptureFixture
+    config: Path, publish: Publish, state: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(7)
-    (state / f".{NAME}.new").mkdir()
+    monkeypatch.setattr("device.service.trust.replace_file", fail_to_write)
     start(config)
     assert "cannot be remembered" in caplog.text
 
@@ -256,9 +297,16 @@ def test_a_link_in_the_state_directory_is_not_followed(config: Path, publish: Pu
     publish(7)
     victim = state.parent / "victim"
     victim.write_text("precious")
+    os.symlink(victim, state / NAME)
+    with pytest.raises(StateError, match="a symbolic link") as caught:
+        start(config)
+    assert "precious" not in str(caught.value)
+    (state / NAME).unlink()
+    # Whatever names stand there already: the note is made under one that nobody can guess.
     os.symlink(victim, state / f".{NAME}.new")
     start(config)
     assert victim.read_text() == "precious"
+    assert not (state / NAME).is_symlink()
 
 
 def test_keys_come_from_the_configuration_and_from_a_file(tmp_path: Path, signer: Signer) -> None:
@@ -267,16 +315,73 @@ def test_keys_come_from_the_configuration_and_from_a_file(tmp_path: Path, signer
     file = tmp_path / "other" / PUBLIC_FILE
     both = ModelConfig(bundle="models", trusted_keys=(line,), trusted_keys_file=str(file))
     assert len(trust_of(both, {}).keys) == 2
-    assert trust_of(ModelConfig(bundle="models"), {}) == Trust()
+    assert trust_of(ModelConfig(bundle="models", trusted_keys_file=""), {}) == Trust()
     file.write_text(f"{line}\n")
-    with pytest.raises(ConfigError, match="listed twice"):
-        trust_of(both, {})
+    assert trust_of(both, {}).keys == (signer.public,)
     file.write_text("# none yet\n")
-    with pytest.raises(ConfigError, match="no key is listed"):
-        trust_of(both, {})
+    assert len(trust_of(both, {}).keys) == 1
     file.unlink()
-    with pytest.raises(ConfigError, match="cannot be read"):
+    assert len(trust_of(both, {}).keys) == 1
+    file.write_text("voicelatch-ed25519 scrypt:secret\n")
+    with pytest.raises(ConfigError, match=":1: not a public key") as caught:
         trust_of(both, {})
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, lambda path: os.symlink("/etc/shadow", path)])
+def test_a_file_of_keys_that_is_no_file_is_refused_and_never_waited_for(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "trusted_keys")
+    with pytest.raises(ConfigError, match=r"cannot be read[\s\S]*(folder|pipe|link)"):
+        trust_of(ModelConfig(bundle="models", trusted_keys_file=str(tmp_path / "trusted_keys")), {})
+
+
+@pytest.mark.parametrize(("content", "said"), [(None, "does not exist"), ("# none yet\n", "is there without any")])
+def test_a_door_that_trusts_no_key_accepts_no_bundle_and_says_how_to_trust_one(
+    tmp_path: Path, publish: Publish, state: Path, content: str | None, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, path = tmp_path / "trusted_keys", tmp_path / "door.toml"
+    if content is not None:
+        file.write_text(content)
+    head = f'[relay]\npin = 17\npin_factory = "mock"\n[model]\nbundle = "{tmp_path / "models"}"\n'
+    path.write_text(f'{head}trusted_keys_file = "{file}"\n')
+    folder, things = publish(7), real()
+    with pytest.raises(BundleError, match=rf"trusts no key yet[\s\S]*{said}") as caught:
+        build_door(read_config(path), things)
+    assert "voicelatch key trust LINE" in caught.value.next_step
+    assert "voicelatch key sign BUNDLE --key FILE" in caught.value.next_step
+    found = {each.part: each for each in check_all(path, simulate=True)}
+    assert (found["bundle"].ok, found["bundle"].exit_code) == (False, 65)
+    assert cli.main(["use", folder, "--models", str(tmp_path / "models"), "--config", str(path)]) == 65
+    # The two commands of the message, as they stand there.
+    assert cli.main(["key", "trust", str(tmp_path / "keys" / PUBLIC_FILE), "--trusted-keys", str(file)]) == 0
+    assert build_door(read_config(path), things).serves["bundle_sequence"] == 7
+
+
+def test_unsigned_bundles_are_accepted_where_the_configuration_says_so_and_on_a_relay_that_opens_nothing(
+    tmp_path: Path, publish: Publish, state: Path, signer: Signer
+) -> None:
+    path = tmp_path / "door.toml"
+    head = f'[relay]\npin = 17\n[model]\ntrusted_keys_file = ""\nbundle = "{tmp_path / "models"}"\n'
+    publish(7, by=None)
+    path.write_text(head)
+    build_door(read_config(path), hardware())
+    path.write_text(f"{head}allow_unsigned = true\n")
+    build_door(read_config(path), real())
+    # With a key as well: who signed must be known, but nobody need have.
+    path.write_text(f'{head}allow_unsigned = true\ntrusted_keys = ["{signer.public.line()}"]\n')
+    build_door(read_config(path), real())
+    assert list(state.iterdir()) == []
+    make_keys(tmp_path / "other")
+    publish(8, by=read_signer(tmp_path / "other" / PRIVATE_FILE))
+    with pytest.raises(BundleError, match="does not trust"):
+        build_door(read_config(path), real())
+    path.write_text(f'{head}trusted_keys = ["{signer.public.line()}"]\n')
+    publish(9, by=None)
+    for things in (real(), hardware()):
+        with pytest.raises(BundleError, match="is not signed"):
+            build_door(read_config(path), things)
 
 
 def test_a_line_that_is_no_key_is_found_with_the_configuration(config: Path) -> None:

@@ -4,6 +4,7 @@ Real: systemd, both units with their whole sandbox, daemon, bundle, guardian, gp
 chip below lgpio and the sound card below the microphone. The relay is active low: idle is 1, an open door is 0.
 """
 
+import json
 import os
 import signal
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 from tests.benches import gpio_chip, systemd_machine
 from tests.benches.gpio_chip import Chip, imitated_chip
+from tests.benches.gpio_guardian import second_process
 from tests.benches.systemd_machine import Machine, machine
 
 WHY_NOT = gpio_chip.why_not() or systemd_machine.why_not()
@@ -24,6 +26,8 @@ pytestmark = pytest.mark.skipif(WHY_NOT is not None, reason=WHY_NOT or "")
 GUARDIAN, DAEMON = "voicelatch-guardian.service", "voicelatch.service"
 IDLE, OPEN = 1, 0
 OPEN_SECONDS, GRACE_SECONDS = 3.0, 0.5
+# A Python that starts and claims a pin, here and under load.
+ONE_SHOT_SECONDS = 1.5
 COMMAND = "/usr/local/bin/voicelatch"
 PYTHON, CONFIG = "/opt/voicelatch/.venv/bin/python", "/etc/voicelatch/voicelatch.toml"
 INTERPRETER = f"/srv/python/bin/python{sys.version_info.major}.{sys.version_info.minor}"
@@ -125,6 +129,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         house.write(f"/etc/systemd/system/{DAEMON}.d/watchdog.conf", "[Service]\nWatchdogSec=3\n")
         house.installed = made.run(*INSTALL)
         made.run("sed", "-i", "s/^active_high = true/active_high = false/", CONFIG)
+        # More openings than a household has in an hour.
+        made.run("sed", "-i", "s/^max_on_seconds_an_hour = .*/max_on_seconds_an_hour = 900.0/", CONFIG)
         made.run("systemctl", "enable", "--now", GUARDIAN, DAEMON)
         house.listening()
         yield house
@@ -255,28 +261,72 @@ def test_a_daemon_killed_in_mid_pulse_shuts_the_door_at_once_and_is_back(house: 
     assert house.restarts(DAEMON) == restarts + 1
 
 
-def test_after_sigkill_of_the_guardian_exec_stop_post_drives_the_pin_off(house: House) -> None:
+def test_after_sigkill_of_the_guardian_the_pin_is_driven_off(house: House) -> None:
     house.rest()
     restarts, pid, opened = house.restarts(GUARDIAN), house.machine.main_pid(GUARDIAN), house.visit()
     os.kill(pid, signal.SIGKILL)
-    assert house.shut_after(opened) <= OPEN_SECONDS + GRACE_SECONDS
+    held = house.shut_after(opened)
+    print(f"killed at once: on for {held:.2f} s")
+    assert held <= OPEN_SECONDS + GRACE_SECONDS
     house.listening()
     assert house.restarts(GUARDIAN) == restarts + 1
-    # On, its holder dead; the one-shot's claim at the idle level; then the next guardian's.
+    # On, its holder dead; the second process's claim at the idle level; the one-shot's; then the next guardian's.
     edges = house.edges_since(opened)
     assert edges[:3] == [("set", OPEN), ("closed", OPEN), ("claim", IDLE)]
     assert edges.count(("claim", IDLE)) >= 2
 
 
-def test_a_guardian_frozen_in_mid_pulse_is_killed_by_the_watchdog_and_the_pin_driven_off(house: House) -> None:
+@pytest.mark.parametrize("stage_seconds", [0.2, 1.5, 2.9])
+def test_a_guardian_frozen_at_any_stage_of_a_pulse_is_killed_and_the_pin_driven_off_in_time(
+    house: House, stage_seconds: float
+) -> None:
     house.rest()
     restarts, pid, opened = house.restarts(GUARDIAN), house.machine.main_pid(GUARDIAN), house.visit()
+    time.sleep(max(0.0, opened + stage_seconds - time.monotonic()))
     os.kill(pid, signal.SIGSTOP)
-    assert house.shut_after(opened) <= OPEN_SECONDS + GRACE_SECONDS
+    held = house.shut_after(opened)
+    print(f"frozen after {stage_seconds} s: on for {held:.2f} s")
+    assert held <= min(OPEN_SECONDS, stage_seconds + 1.0) + GRACE_SECONDS
+    house.listening()
+    assert house.restarts(GUARDIAN) == restarts + 1
+    assert "is killed, and the pin driven off" in house.machine.run("journalctl", "--no-pager", "-u", GUARDIAN)
+    assert house.edges_since(opened)[:3] == [("set", OPEN), ("closed", OPEN), ("claim", IDLE)]
+
+
+@pytest.mark.parametrize("stage_seconds", [0.5, 2.9])
+@pytest.mark.parametrize("way", ["signals", "freezer"])
+def test_both_processes_of_the_guardian_frozen_are_killed_by_the_watchdog_and_the_pin_driven_off(
+    house: House, way: str, stage_seconds: float
+) -> None:
+    house.rest()
+    restarts, pid = house.restarts(GUARDIAN), house.machine.main_pid(GUARDIAN)
+    second, opened = second_process(pid), house.visit()
+    group = Path("/sys/fs/cgroup", house.machine.show(GUARDIAN, "ControlGroup")["ControlGroup"].lstrip("/"))
+    time.sleep(max(0.0, opened + stage_seconds - time.monotonic()))
+    if way == "signals":
+        os.kill(second, signal.SIGSTOP)
+        os.kill(pid, signal.SIGSTOP)
+    else:
+        house.machine.run("bash", "-c", f"echo 1 > {group}/cgroup.freeze")
+    held = house.shut_after(opened)
+    print(f"both frozen by {way} after {stage_seconds} s: on for {held:.2f} s")
+    # The watchdog's second, and the one-shot's start.
+    assert held <= stage_seconds + 1.0 + ONE_SHOT_SECONDS
     house.listening()
     assert house.restarts(GUARDIAN) == restarts + 1
     assert "Watchdog timeout" in house.machine.run("journalctl", "--no-pager", "-u", GUARDIAN)
-    assert house.edges_since(opened)[:3] == [("set", OPEN), ("closed", OPEN), ("claim", IDLE)]
+
+
+def test_what_an_hour_allows_survives_a_restart_of_the_guardian_and_of_the_daemon(house: House) -> None:
+    house.rest()
+    house.shut_after(house.visit())
+    file = "/run/voicelatch-guardian/budget.json"
+    before = json.loads(house.machine.run("cat", file))
+    daemon = house.machine.main_pid(DAEMON)
+    house.machine.run("systemctl", "restart", GUARDIAN)
+    house.listening(other_than=daemon if house.machine.main_pid(DAEMON) != daemon else 0)
+    assert json.loads(house.machine.run("cat", file)) == before
+    assert before[-1][1] >= OPEN_SECONDS - 0.1
 
 
 def test_a_daemon_without_frames_is_killed_by_the_watchdog_and_listens_once_there_are_some(house: House) -> None:

@@ -17,9 +17,9 @@ def noise(seconds: float, rate_hz: int = 16_000) -> Samples:
     return np.random.default_rng(3).normal(0, 3000, round(seconds * rate_hz)).astype(np.int16)
 
 
-def written(path: Path, samples: Samples, *, rate_hz: int = 16_000, channels: int = 1) -> Path:
+def written(path: Path, samples: Samples, *, rate_hz: int = 16_000) -> Path:
     with wave.open(str(path), "wb") as file:
-        file.setparams((channels, 2, rate_hz, 0, "NONE", "not compressed"))
+        file.setparams((1, 2, rate_hz, 0, "NONE", "not compressed"))
         file.writeframes(samples.tobytes())
     return path
 
@@ -66,12 +66,10 @@ def test_chunks_after_the_sound_are_no_sound(tmp_path: Path) -> None:
     assert np.array_equal(np.concatenate(list(open_wav(path).blocks())), sound)
 
 
-@pytest.mark.parametrize("what", ["stereo", "empty", "rate", "text", "nothing", "folder"])
-def test_what_is_not_mono_16_bit_wav_is_refused_with_its_name(tmp_path: Path, what: str) -> None:
+@pytest.mark.parametrize("what", ["empty", "rate", "text", "nothing", "folder"])
+def test_what_is_no_complete_wav_is_refused_with_its_name(tmp_path: Path, what: str) -> None:
     path = tmp_path / "a.wav"
     match what:
-        case "stereo":
-            written(path, noise(1.0), channels=2)
         case "empty":
             written(path, noise(0.0))
         case "rate":
@@ -82,4 +80,4 @@ def test_what_is_not_mono_16_bit_wav_is_refused_with_its_name(tmp_path: Path, wh
             path.mkdir()
     with pytest.raises(AudioFormatError) as caught:
         open_wav(path)
-    assert what == "rate" or str(path) in str(caught.value)
+    assert str(path) in str(caught.value)

@@ -5,6 +5,7 @@ import json
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,12 +13,13 @@ import pytest
 from device.errors import BundleError, DataError
 from device.sound.segmenter import SegmenterSpec
 from device.sound.vad import VadSpec
-from device.verdict.bundle import load_bundle, resolve_current
+from device.verdict.bundle import Bundle, load_bundle, resolve_current
 from device.verdict.scorer import Scorer
 from tests.conftest import ROOT
+from training import rivals
 from training import run as module
 from training.clips import Cutter
-from training.compare import Standing
+from training.compare import Held, hold_test
 from training.corpus.household import build_household
 from training.corpus.index import index_folder
 from training.corpus.split import speaker_hash, split
@@ -137,8 +139,17 @@ def test_a_network_is_learnt_quantized_enrolled_evaluated_and_published_and_then
     refresh = replace(laxer, backbone=Backbone(source=str(models / "backbone")))
     with pytest.raises(DataError, match="too few strangers"):
         once_more(replace(refresh, decision=DecisionSettings(target_far=1e-4, cohort_top=10)))
-    perfect = Standing("home #2", residents=10, opened=10, strangers=10, let_in=0)
-    monkeypatch.setattr(module, "hold_test", lambda *_: perfect)
+
+    def perfect(bundle: Bundle, *rest: Any) -> Held:
+        visits = hold_test(bundle, *rest)
+        if bundle.sequence != 2:
+            return visits
+        inside = tuple(replace(each, opened=True) for each in visits.residents)
+        return replace(
+            visits, residents=inside, strangers=tuple(replace(each, opened=False) for each in visits.strangers)
+        )
+
+    monkeypatch.setattr(rivals, "hold_test", perfect)
     with pytest.raises(BundleError, match="worse than the one in service"):
         once_more(refresh)
     assert resolve_current(models).name == "home-2"

@@ -32,7 +32,7 @@ def test_formats_that_are_not_read_and_unknown_folders_are_named(root: Path) -> 
     (root / "allowed/Anna/phone.M4A").write_bytes(b"x")
     record(root / "alowed/Bruno/a.wav", seed=3)
     found = reasons(root)
-    assert "convert it to flac or wav" in found["allowed/Anna/phone.M4A"]
+    assert "no audio format that is known" in found["allowed/Anna/phone.M4A"]
     assert "not one of the folders" in found["alowed"]
 
 
@@ -52,13 +52,10 @@ def test_a_linked_folder_is_followed_but_a_link_to_a_folder_above_is_not(root: P
     assert found == {"others/Olaf/a.flac": "1", "others/Pia/2026-01-01/a.wav": "2026-01-01"}
 
 
-def test_channels_that_cancel_and_values_that_are_not_numbers_are_rejected(root: Path) -> None:
+def test_values_that_are_not_numbers_are_rejected(root: Path) -> None:
     tone = np.random.default_rng(1).uniform(-0.3, 0.3, 16000)
-    soundfile.write(root / "allowed/Anna/opposite.wav", np.stack([tone, -tone], axis=1), 16000, subtype="PCM_16")
     soundfile.write(root / "allowed/Anna/nan.wav", np.append(tone, np.nan), 16000, subtype="FLOAT")
-    found = reasons(root)
-    assert "silence" in found["allowed/Anna/opposite.wav"]
-    assert "not numbers" in found["allowed/Anna/nan.wav"]
+    assert "not numbers" in reasons(root)["allowed/Anna/nan.wav"]
 
 
 def test_a_rate_that_cannot_be_resampled_is_rejected_before_training_meets_it(root: Path) -> None:

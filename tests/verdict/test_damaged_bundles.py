@@ -77,13 +77,13 @@ def test_a_file_that_may_not_be_read_is_named(
     write_bundle(tmp_path / "b", files)
     opened = os.open
 
-    def deny(path: Path, flags: int) -> int:
-        if path.name == "model.tflite":
-            raise PermissionError(13, "Permission denied", str(path))
-        return opened(path, flags)
+    def deny(path: Path | str, flags: int, *, dir_fd: int | None = None) -> int:
+        if path == "model.tflite":
+            raise PermissionError(13, "Permission denied", path)
+        return opened(path, flags, dir_fd=dir_fd)
 
     # Taking the permission away would not stop root, who runs the tests in some places.
-    monkeypatch.setattr("device.verdict.files.os.open", deny)
+    monkeypatch.setattr("device.verdict.safe_files.os.open", deny)
     with pytest.raises(BundleError, match=r"model\.tflite: the file cannot be read"):
         load_bundle(tmp_path / "b")
 

@@ -13,16 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
-from device.errors import DataError
+from device.errors import AudioFormatError, DataError
 from device.sound.pcm import Samples
 from device.sound.segmenter import SegmenterSpec, cut_clips
 from device.sound.vad import VadSpec
 from training.clips import SpokenClip
+from training.corpus.audio_file import read_audio
 from training.corpus.index import Progress
-from training.corpus.measures import as_heard
 from training.effects import Sound, to_sound
 
 COLUMNS = ("path", "kind", "corpus", "speaker", "session")
@@ -126,7 +125,7 @@ def _cut(
 def read_sound(path: Path) -> Samples:
     """A recording as everything here hears it, int16 ``(n,)``. Raises :class:`DataError` where it cannot be read."""
     try:
-        sound, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise DataError("cannot be read", where=str(path), received=error, next_step="fetch the pack again") from error
-    return as_heard(sound, int(rate_hz))
+        return read_audio(path)
+    except AudioFormatError as error:
+        raise DataError("cannot be read", where=str(path), received=error.received or error.what,
+                        next_step="fetch the pack again") from error  # fmt: skip

@@ -1,7 +1,7 @@
 """Every recording opened once: who, which session, how long, how loud, how noisy, or why it was rejected.
 
-The layouts are those of ``layouts``. wav, flac and ogg (Vorbis or Opus), any common rate, any number of channels
-(averaged). Links to files and folders of files are followed. A folder called ``evaluate-only`` keeps noise or rooms out
+The layouts are those of ``layouts``, the forms those of ``audio_file``: by content, any common rate, any number of
+channels. Links to files and folders of files are followed. A folder called ``evaluate-only`` keeps noise or rooms out
 of training.
 """
 
@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import soundfile
+import numpy as np
 
-from device.errors import DataError
+from device.errors import AudioFormatError, DataError
+from device.names import normalise
 from device.sound.pcm import Samples
+from training.corpus.audio_file import open_audio
 from training.corpus.inspection import Facts, Known, read_cache, write_cache
 from training.corpus.inspection import know as _inspect
 from training.corpus.layouts import EVALUATE_ONLY, LAYOUT, Place, Role, Source, find_recordings
-from training.corpus.measures import as_heard
 
 SHORTEST_SECONDS = 0.3
 
@@ -56,19 +57,23 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A file that cannot be used, and why."""
+    """A file that cannot be used, and why; ``resident``: whose it would be, empty for all others."""
 
     path: str
     reason: str
+    resident: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """All recordings in path order, and what was left out."""
+    """All recordings in path order, and what was left out; ``notes``: path and sentence of those that are read in a way
+    somebody should know of; ``residents``: everybody whose folder stands in ``allowed/``, or who is named."""
 
     root: Path
     recordings: tuple[Recording, ...]
     rejected: tuple[Rejected, ...]
+    notes: tuple[tuple[str, str], ...] = ()
+    residents: tuple[str, ...] = ()
 
     def of(self, role: Role) -> tuple[Recording, ...]:
         return tuple(each for each in self.recordings if each.role == role)
@@ -107,17 +112,21 @@ def index_folder(
         )
     places: dict[str, Place] = {}
     rejected: list[Rejected] = []
+    residents = {normalise(each) for each in allowed}
     for source in (Source(layout, root), *corpora):
         found = find_recordings(source, root=root, allowed=allowed)
         places |= found.places
-        rejected += [Rejected(name, reason) for name, reason in found.left_out.items()]
+        residents |= found.residents
+        rejected += [Rejected(name, reason, _resident_of(name)) for name, reason in found.left_out.items()]
     recordings: list[Recording] = []
+    notes: list[tuple[str, str]] = []
     for name, known in _inspect_all(root, list(places), cache, progress).items():
-        reason = _why_not(places[name].role, known.facts)
+        place, reason = places[name], _why_not(places[name].role, known.facts)
         if reason:
-            rejected.append(Rejected(name, reason))
+            rejected.append(Rejected(name, reason, place.speaker if place.role == "allowed" else ""))
         else:
-            recordings.append(_recording(name, places[name], known.facts))
+            recordings.append(_recording(name, place, known.facts))
+            notes += [(name, known.facts.note)] if known.facts.note else []
     kept, repeated = _without_repeats(recordings)
     if not any(each.role == "allowed" for each in kept):
         reasons = "; ".join(f"{each.path}: {each.reason}" for each in rejected[:3])
@@ -131,17 +140,28 @@ def index_folder(
             else "name the residents in data.allowed, or --allowed",
         )
     _check_allowed(allowed, kept, root)
-    return Index(root, tuple(kept), tuple(rejected + repeated))
+    return Index(root, tuple(kept), tuple(rejected + repeated), tuple(notes), tuple(sorted(residents)))
 
 
 def load_samples(root: Path, recording: Recording) -> Samples:
     """The recording as int16 ``(n,)``, mono, 16 kHz. Raises :class:`DataError` when it cannot be read any more."""
+    return np.concatenate(list(load_blocks(root, recording)))
+
+
+def load_blocks(root: Path, recording: Recording) -> Iterator[Samples]:
+    """The same block by block: a recording may be hours long."""
     path = root / recording.path
     try:
-        sound, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise DataError("cannot be read any more", where=str(path), received=error, next_step="index again") from error
-    return as_heard(sound, int(rate_hz))
+        yield from open_audio(path).blocks()
+    except AudioFormatError as error:
+        raise DataError("cannot be read any more", where=str(path), received=error.received or error.what,
+                        next_step="index again") from error  # fmt: skip
+
+
+def _resident_of(name: str) -> str:
+    """Whose a left-out file in our own layout would be."""
+    parts = name.split("/")
+    return normalise(parts[1]) if parts[0] == "allowed" and len(parts) > 2 else ""
 
 
 def _recording(name: str, place: Place, facts: Facts) -> Recording:
@@ -165,7 +185,7 @@ def _recording(name: str, place: Place, facts: Facts) -> Recording:
 
 def _check_allowed(allowed: Collection[str], recordings: Sequence[Recording], root: Path) -> None:
     here = {each.speaker for each in recordings if each.role == "allowed"}
-    lost = sorted(set(allowed) - here)
+    lost = sorted(set(map(normalise, allowed)) - here)
     if lost:
         raise DataError(
             "nobody of this name has a recording here",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import logging
 import os
@@ -12,18 +11,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
-import soundfile
-from numpy.typing import NDArray
 
 from device.errors import AudioFormatError
-from device.sound.resample import check_rate
+from device.sound.channels import to_samples
+from device.sound.pcm import FULL_SCALE
+from device.sound.resample import StreamResampler
 from training.atomic import write_text
-from training.corpus.measures import Measures, measure
+from training.corpus import ffmpeg
+from training.corpus.audio_file import AudioFile, open_audio
+from training.corpus.measures import Measures, Meter
 
 # Three steps of 16 bits: below it there is only dither.
 SILENT_PEAK = 1e-4
 # Part of every cache line; raise it whenever the rules below change, and all files are opened again.
-RULES = 4
+RULES = 5
 _LOG = logging.getLogger(__name__)
 
 
@@ -32,6 +33,7 @@ class Facts:
     """What opening a file told. ``reason`` is empty for a usable one; only then do the others mean anything.
 
     ``sha256`` is that of the file, ``sound_sha256`` that of the decoded sound, equal for a copy in another format.
+    ``note``: what is to be known of how a usable one is read.
     """
 
     reason: str = ""
@@ -40,47 +42,45 @@ class Facts:
     sha256: str = ""
     sound_sha256: str = ""
     measures: Measures = field(default_factory=Measures)
+    note: str = ""
 
 
 def inspect_file(path: Path) -> Facts:
-    """Open one file. Never raises for a bad one: that is told by ``reason``."""
-    if path.name.startswith("._"):
-        return Facts(reason="a macOS resource file, not a recording")
+    """Go through one file, block by block. Never raises for a bad one: that is told by ``reason``."""
     try:
-        content = path.read_bytes()
+        if path.name.startswith("._"):
+            return Facts(reason="a macOS resource file, not a recording")
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            if file.tell() == 0:
+                return Facts(reason="empty file")
     except OSError as error:
         return Facts(reason=f"cannot be opened: {error.strerror}")
-    if not content:
-        return Facts(reason="empty file")
     try:
-        sound, rate_hz = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        return Facts(reason=f"cannot be decoded: {str(error).removeprefix('Error opening ')}")
-    reason = _why_not(sound, int(rate_hz))
-    if reason:
-        return Facts(reason=reason)
-    return Facts(
-        seconds=round(len(sound) / rate_hz, 3),
-        sample_rate_hz=int(rate_hz),
-        sha256=hashlib.sha256(content).hexdigest(),
-        sound_sha256=hashlib.sha256(f"{rate_hz} {sound.shape[1]} ".encode() + sound.tobytes()).hexdigest(),
-        measures=measure(sound, int(rate_hz)),
-    )
-
-
-def _why_not(sound: NDArray[np.float32], rate_hz: int) -> str:
-    try:
-        check_rate(rate_hz)
+        return _facts(open_audio(path), sha256)
     except AudioFormatError as error:
-        return f"{error.what}: {error.received}"
-    if len(sound) == 0:
-        return "holds no sound"
-    if not np.isfinite(sound).all():
-        return "holds values that are not numbers"
-    # Judged after mixing down, as it will be used: two channels of opposite sign cancel.
-    if not np.abs(sound.mean(axis=1)).max() > SILENT_PEAK:
-        return "digital silence"
-    return ""
+        return Facts(reason=error.what + (f": {error.received}" if error.received is not None else ""))
+
+
+def _facts(audio: AudioFile, sha256: str) -> Facts:
+    choice, channels, rate_hz = audio.channel_choice(), audio.decoder.channels, audio.rate_hz
+    sound_hash, meter, resampler = hashlib.sha256(f"{rate_hz} {channels} ".encode()), Meter(), StreamResampler(rate_hz)
+    count = 0
+    for block in audio.raw_blocks():
+        count += len(block)
+        sound_hash.update(np.ascontiguousarray(block, dtype=np.float32).tobytes())
+        meter.push(block, resampler.push(to_samples(choice.mono(block))))
+    last = resampler.push(np.zeros(0, dtype=np.int16), last=True)
+    meter.push(np.zeros((0, channels), dtype=np.float32), last)
+    if count == 0:
+        return Facts(reason="holds no sound")
+    # Judged after mixing down, as it will be used.
+    if not meter.peak > SILENT_PEAK * FULL_SCALE:
+        return Facts(reason="digital silence")
+    return Facts(
+        seconds=round(count / rate_hz, 3), sample_rate_hz=rate_hz, sha256=sha256,
+        sound_sha256=sound_hash.hexdigest(), measures=meter.measures(), note=choice.note,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,8 @@ class Known:
     facts: Facts
 
     def still_describes(self, path: Path) -> bool:
+        if ffmpeg.needs_it([self.facts.reason]) and ffmpeg.is_installed():
+            return False
         return (self.size_bytes, self.modified_ns) == _stamp(path)
 
 

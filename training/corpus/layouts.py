@@ -13,6 +13,7 @@ Speakers of a public corpus are called after it (``librispeech-84``), since numb
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Callable, Collection, Iterator
@@ -21,14 +22,17 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from device.errors import ConfigError, DataError
+from device.names import normalise, person_name, repeated
+from device.sound.content import SOUND_SUFFIXES, promised_kind
+from training.corpus.names import is_readable, readable
 
+_LOG = logging.getLogger(__name__)
 Role = Literal["allowed", "others", "strangers", "crowd", "noise", "rir"]
 ROLES: tuple[Role, ...] = get_args(Role)
+# What public corpora come in. A household's files are known by their content.
 SUFFIXES = (".wav", ".flac", ".ogg")
-# Sound that people do bring along, and that would otherwise be missed without a word.
-FOREIGN_SUFFIXES = (".mp3", ".m4a", ".aac", ".wma", ".opus", ".aiff", ".aif", ".amr", ".3gp", ".mp4", ".webm", ".caf")
 EVALUATE_ONLY = "evaluate-only"
-LAYOUT = "allowed/<person>/[<session>/]*.wav|flac|ogg, others/<speaker>/..., noise/..., rir/..."
+LAYOUT = "allowed/<person>/[<session>/]*, others/<speaker>/..., noise/..., rir/..."
 
 _LIBRISPEECH = re.compile(r"(?:^|/)(\d+)/(\d+)/\1-\2-\d+\.flac$")
 _DAPS = re.compile(r"(?:^|/)[a-z0-9_]+/([fm]\d+)_(script\d+)_[a-z0-9_]+\.wav$")
@@ -53,10 +57,12 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Sound files by name (relative to the household's folder, forward slashes), and why others are left out."""
+    """Sound files by name (relative to the household's folder, forward slashes), why others are left out, and whose
+    folders stand in ``allowed/``, with or without a usable file."""
 
     places: dict[str, Place]
     left_out: dict[str, str]
+    residents: frozenset[str] = frozenset()
 
 
 def parse_source(text: str) -> Source:
@@ -86,29 +92,45 @@ def find_recordings(source: Source, *, root: Path, allowed: Collection[str]) -> 
             next_step="mend data.folder or data.corpora in the recipe",
         )
     left_out: dict[str, str] = {}
+    named = {normalise(each) for each in allowed}
+    residents: frozenset[str] = frozenset()
     if source.layout == "folder":
         for each in sorted(folder.iterdir()):
             if each.is_dir() and each.name not in ROLES and not each.name.startswith((".", "_")):
-                left_out[each.name] = f"not one of the folders {', '.join(ROLES)}"
+                left_out[readable(each.name)] = f"not one of the folders {', '.join(ROLES)}"
+        residents = folders_of(folder / "allowed")
         paths: list[Path] = [path for role in ROLES for path in _walk(folder / role)]
     else:
         paths = list(_walk(folder))
     places: dict[str, Place] = {}
+    if source.layout == "folder":
+        _say_twins(folder)
     for path in paths:
         # Relative also for a corpus beside the household, so that names do not depend on the machine.
         name = Path(os.path.relpath(path, root)).as_posix()
         inside = path.relative_to(folder).as_posix()
-        suffix = path.suffix.lower()
-        if suffix in FOREIGN_SUFFIXES and not path.name.startswith("."):
-            left_out[name] = f"{suffix[1:]} is not read: convert it to flac or wav"
-        elif suffix in SUFFIXES:
+        # Hidden files are nobody's recordings; of a Mac's resource files somebody wants to hear.
+        hidden = path.name.startswith(".") and path.suffix.lower() not in SUFFIXES
+        if hidden or not (path.suffix.lower() in SOUND_SUFFIXES or promised_kind(path)):
+            continue
+        if not is_readable(name):
+            left_out[readable(name)] = "its name is no UTF-8: rename it (convmv -f latin1 -t utf8 -r --notest FOLDER)"
+        else:
             place = LAYOUTS[source.layout](inside)
             if isinstance(place, str):
                 left_out[name] = place
             else:
-                resident = place.role == "others" and place.speaker in allowed
+                resident = place.role == "others" and place.speaker in named
                 places[name] = Place("allowed", place.speaker, place.session) if resident else place
-    return Found(places, left_out)
+    return Found(places, left_out, residents)
+
+
+def folders_of(folder: Path) -> frozenset[str]:
+    """The people whose folders stand in ``folder``, by their one name."""
+    if not folder.is_dir():
+        return frozenset()
+    names = [each.name for each in folder.iterdir() if each.is_dir() and not each.name.startswith(".")]
+    return frozenset(normalise(readable(name)) for name in names)
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -135,7 +157,19 @@ def _household(name: str) -> Place:
             allowed=LAYOUT,
             next_step=f"move it to {role}/<speaker>/",
         )
-    return Place(role, parts[0], "/".join(parts[1:-1]) or "1")
+    speaker = person_name(parts[0], where=name) if role == "allowed" else normalise(parts[0])
+    return Place(role, speaker, normalise("/".join(parts[1:-1])) or "1")
+
+
+def _say_twins(folder: Path) -> None:
+    """Two folders whose names differ in the composition of letters alone, as copies from two machines do, are one
+    person's: that is said."""
+    for role in ("allowed", "others", "strangers"):
+        here = folder / role
+        names = [path.name for path in here.iterdir() if path.is_dir()] if here.is_dir() else []
+        for name in repeated(names):
+            _LOG.warning("%s/%s: two folders of this name, with letters composed otherwise, are taken as one person's",
+                         role, name)  # fmt: skip
 
 
 def _librispeech(name: str) -> Place | str:

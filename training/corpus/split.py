@@ -13,10 +13,11 @@ from itertools import combinations
 
 from device.errors import DataError
 from training.corpus.index import Index, Recording
+from training.corpus.names import natural_order
 
 Recordings = tuple[Recording, ...]
 TEST_SOUNDS_FRACTION = 0.3
-ENROL_SESSIONS = ("first", "all")
+ENROL_SESSIONS = ("first", "all", "but_last")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +42,10 @@ def speaker_hash(speaker: str) -> str:
     return hashlib.sha256(speaker.encode()).hexdigest()[:16]
 
 
-def split(index: Index, *, seed: int, validation_fraction: float, test_fraction: float, enrol_sessions: str) -> Split:
-    """Divide ``index``. ``enrol_sessions`` is ``first`` (later sessions are the test) or ``all`` (no test session).
+def split(index: Index, *, seed: int, validation_fraction: float, test_fraction: float, enrol_sessions: str,
+          least_speech_seconds: float = 0.0) -> Split:  # fmt: skip
+    """Divide ``index``. ``enrol_sessions`` is ``first`` (later sessions are the test), ``all`` (no test session) or
+    ``but_last`` (the last session is the test of whom the others hold ``least_speech_seconds``).
 
     Test strangers are ``strangers/`` where there are any, else ``test_fraction`` of the others. Noises and rooms are
     divided by file; those below a folder ``evaluate-only`` are never trained with. Any part but ``enrol`` may be
@@ -54,13 +57,10 @@ def split(index: Index, *, seed: int, validation_fraction: float, test_fraction:
     test_below = 0.0 if strangers else test_fraction
     validation_below = test_below + validation_fraction
     drawn = {speaker: _draw(speaker, seed) for speaker in {each.speaker for each in others}}
-    first = {
-        person: min(each.session for each in allowed if each.speaker == person)
-        for person in {each.speaker for each in allowed}
-    }
+    tested = _tested_sessions(allowed, enrol_sessions, least_speech_seconds)
 
     def enrolled(each: Recording) -> bool:
-        return enrol_sessions == "all" or each.session == first[each.speaker]
+        return each.session not in tested[each.speaker]
 
     noise, rir = index.of("noise"), index.of("rir")
     result = Split(
@@ -122,6 +122,18 @@ def _shared(parts: Mapping[str, Recordings], key: Callable[[Recording], str], wh
 
 def _forbidden(sounds: Recordings) -> list[str]:
     return [f"recording kept for evaluation in training ({each.path})" for each in sounds if each.evaluate_only]
+
+
+def _tested_sessions(allowed: Recordings, enrol_sessions: str, least_speech_seconds: float) -> dict[str, set[str]]:
+    """Which sessions of each resident are the test, in natural order: ``9`` comes before ``10``."""
+    found: dict[str, set[str]] = {}
+    for person in {each.speaker for each in allowed}:
+        mine = [each for each in allowed if each.speaker == person]
+        days = sorted({each.session for each in mine}, key=natural_order)
+        test = {"first": days[1:], "all": [], "but_last": days[-1:] if len(days) > 1 else []}[enrol_sessions]
+        rest = sum(each.speech_seconds for each in mine if each.session not in test)
+        found[person] = set(test) if enrol_sessions == "first" or rest >= least_speech_seconds else set()
+    return found
 
 
 def _check(validation_fraction: float, test_fraction: float, enrol_sessions: str) -> None:

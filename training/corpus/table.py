@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from training.atomic import write_text
+from training.corpus.ffmpeg import convert_all, needs_it
 from training.corpus.index import Index, Progress, index_folder
 from training.corpus.layouts import LAYOUTS, parse_source
 
@@ -35,6 +36,18 @@ def _write(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) ->
     text = io.StringIO(newline="")
     csv.writer(text).writerows([head, *rows])
     write_text(path, text.getvalue())
+
+
+def describe_files(index: Index, say: Callable[[str], None]) -> None:
+    """What was left out and why, and how some of the rest is read."""
+    for rejected in index.rejected:
+        say(f"left out {rejected.path}: {rejected.reason}")
+    for path, note in index.notes:
+        say(f"{path}: {note}")
+    waiting = needs_it(each.reason for each in index.rejected)
+    if waiting:
+        say(f"{waiting} files need ffmpeg: install it (sudo apt install ffmpeg), or convert them all where it is: "
+            f"{convert_all(str(index.root))}")  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,6 +92,10 @@ def _command(arguments: argparse.Namespace) -> int:
     with Bars() as bars:
         index = index_from(arguments, bars)
     write_tables(index, arguments.out)
+    describe_files(index, print)
+    unheard = sorted(set(index.residents) - {each.speaker for each in index.recordings if each.role == "allowed"})
+    if unheard:
+        print(f"no usable recording of {', '.join(unheard)}")
     people = {each.speaker for each in index.recordings if each.speaker}
     minutes = sum(each.seconds for each in index.recordings) / 60
     print(f"{arguments.out}: {len(index.recordings)} recordings, {len(people)} speakers, {minutes:.0f} minutes; "

@@ -43,6 +43,8 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("--parallel", type=int, default=4, metavar="N", help="doors at a time (default: 4)")
     parser.add_argument("--allow-downgrade", action="store_true",
                         help="the bundle may be older than the last one a door accepted")  # fmt: skip
+    parser.add_argument("--without", action="append", default=[], metavar="NAME",
+                        help="a resident whom the doors may forget; may be repeated")  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="only look at each door and say what would be done")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.set_defaults(action=_command)
@@ -66,8 +68,9 @@ def _command(arguments: argparse.Namespace) -> int:
     doors = doors_of(arguments)
     with packed(arguments.bundle) as parcel:
         outcomes = deploy_all(
-            parcel, doors, dry_run=arguments.dry_run, parallel=arguments.parallel, older=arguments.allow_downgrade
-        )
+            parcel, doors, dry_run=arguments.dry_run, parallel=arguments.parallel, older=arguments.allow_downgrade,
+            without=arguments.without,
+        )  # fmt: skip
     print(as_json(parcel, outcomes) if arguments.json else as_table(parcel, outcomes))
     return 0 if all(each.ok for each in outcomes) else 1
 

@@ -14,6 +14,7 @@ from device.errors import VoicelatchError
 from training.deploy.door import INCOMING, Door, Health, Seen
 from training.deploy.parcel import DEPLOYED, Parcel
 from training.deploy.remote import DoorError, UnreachableError, has_rsync
+from training.deploy.residents import refuse_lost
 
 _LOG = logging.getLogger(__name__)
 POLL_SECONDS = 0.5
@@ -47,14 +48,20 @@ class Outcome:
         return self.result in (Result.DEPLOYED, Result.UNCHANGED, Result.PLANNED)
 
 
+class UntrustedError(DoorError):
+    """The door would refuse the bundle for its signature."""
+
+
 class UnhealthyError(DoorError):
     """The daemon does not report the bundle it should."""
 
 
 def deploy(
-    parcel: Parcel, door: Door, *, dry_run: bool = False, older: bool = False, poll_seconds: float = POLL_SECONDS
-) -> Outcome:
-    """The whole sequence at one door; ``older`` lets the bundle be older than the last one the door accepted.
+    parcel: Parcel, door: Door, *, dry_run: bool = False, older: bool = False, poll_seconds: float = POLL_SECONDS,
+    without: Sequence[str] = (),
+) -> Outcome:  # fmt: skip
+    """The whole sequence at one door; ``older`` lets the bundle be older than the last one the door accepted,
+    ``without`` names residents who may be forgotten.
 
     Raises :class:`DoorError` where nothing was switched.
     """
@@ -64,9 +71,11 @@ def deploy(
     )
     if seen.current == parcel.folder and before.listening and before.digest == parcel.digest:
         return replace(outcome, text="it serves this bundle already")
+    refuse_untrusted(parcel, door)
+    new = refuse_lost(door, seen.current, parcel, without)
     if dry_run:
         state = "its daemon listens" if before.listening else f"its daemon does not listen: {before.problem}"
-        return replace(outcome, result=Result.PLANNED, text=state)
+        return replace(outcome, result=Result.PLANNED, text="; ".join(filter(None, (state, new))))
 
     bring(parcel, door, seen)
     try:
@@ -79,7 +88,27 @@ def deploy(
     except Exception as error:
         # A defect of ours, too, must not leave a door with a bundle that nobody saw working.
         return roll_back(replace(outcome, now=parcel.folder), door, _reason(error), poll_seconds=poll_seconds)
-    return replace(outcome, result=Result.DEPLOYED, now=parcel.folder, text=prune(door, parcel.folder, seen.current))
+    text = "; ".join(filter(None, (prune(door, parcel.folder, seen.current), new)))
+    return replace(outcome, result=Result.DEPLOYED, now=parcel.folder, text=text)
+
+
+def refuse_untrusted(parcel: Parcel, door: Door) -> None:
+    """Raise :class:`UntrustedError`, before anything is copied, where the door says that it would refuse the bundle for
+    its signature, or for the want of one."""
+    trusted = door.trusted()
+    if trusted is None or parcel.key_id in trusted.key_ids or (trusted.allow_unsigned and not parcel.key_id):
+        return
+    if trusted.allow_unsigned and not trusted.key_ids:
+        return
+    trust = "on the door: sudo voicelatch key trust LINE (the line is in the file that ends in .pub)"
+    sign = "sign it here: python -m training sign BUNDLE --key FILE"
+    raise UntrustedError(
+        "the door would refuse it, nothing was copied",
+        where=door.name,
+        received=f"it is signed by {parcel.key_id}, which this door does not trust" if parcel.key_id
+        else "nobody has signed it, and this door accepts signed bundles alone",
+        next_step=trust if parcel.key_id else sign if trusted.key_ids else f"{sign}; then {trust}",
+    )  # fmt: skip
 
 
 def bring(parcel: Parcel, door: Door, seen: Seen) -> None:
@@ -192,7 +221,7 @@ def prune(door: Door, current: str, previous: str) -> str:
 
 def deploy_all(
     parcel: Parcel, doors: Sequence[Door], *, dry_run: bool, parallel: int, older: bool = False,
-    poll_seconds: float = POLL_SECONDS,
+    poll_seconds: float = POLL_SECONDS, without: Sequence[str] = (),
 ) -> list[Outcome]:  # fmt: skip
     """:func:`deploy` at every door, ``parallel`` at a time, in the order given. What fails at one stays there."""
 
@@ -200,7 +229,8 @@ def deploy_all(
         started = time.monotonic()
         failed = Outcome(door=door.name, host=door.settings.host, result=Result.FAILED, before="", now="")
         try:
-            outcome = deploy(parcel, door, dry_run=dry_run, older=older, poll_seconds=poll_seconds)
+            outcome = deploy(parcel, door, dry_run=dry_run, older=older, poll_seconds=poll_seconds,
+                             without=without)  # fmt: skip
         except DoorError as error:
             outcome = replace(failed, text=_reason(error))
         except VoicelatchError as error:
@@ -237,7 +267,8 @@ def _reason(error: Exception) -> str:
     if isinstance(error, UnhealthyError):
         return str(error.received)
     if isinstance(error, DoorError):
-        return " ".join(f"{error.what}: {error.received}".split())
+        step = f" (next: {error.next_step})" if isinstance(error, UntrustedError) else ""
+        return " ".join(f"{error.what}: {error.received}{step}".split())
     return f"a defect: {type(error).__name__}: {error}"
 
 

@@ -28,11 +28,12 @@ class DoorSettings:
 
     ``host`` is ``name``, ``user@name`` or an address; ``port`` 0 and an empty ``identity`` leave those to ssh's own
     configuration; ``options`` are further ssh options such as ``ProxyJump=gate``. ``models`` and ``python`` are below
-    ``folder``, or absolute. ``reload_command`` and ``status_command`` are lines for the door's shell, run in
-    ``folder``; an empty ``status_command`` is ``device status --json`` on that python. ``health_seconds`` is how long
-    the daemon may take to report the new bundle. ``keep`` bundles stay on the door, the current one included.
-    ``as_operator`` goes before the one command that writes into the daemon's own state (that a bundle may be older than
-    the last accepted one), ``as_daemon`` before those that read its recordings; both may be empty.
+    ``folder``, or absolute; ``config`` is the daemon's configuration (empty: where install.sh puts it).
+    ``reload_command`` and ``status_command`` are lines for the door's shell, run in ``folder``; an empty
+    ``status_command`` is ``device status --json`` on that python. ``health_seconds`` is how long the daemon may take to
+    report the new bundle. ``keep`` bundles stay on the door, the current one included. ``as_operator`` goes before the
+    one command that writes into the daemon's own state (that a bundle may be older than the last accepted one),
+    ``as_daemon`` before those that read its recordings; both may be empty.
     """
 
     host: str
@@ -40,6 +41,7 @@ class DoorSettings:
     identity: str = ""
     options: tuple[str, ...] = ()
     folder: str = "/opt/voicelatch"
+    config: str = ""
     models: str = "models"
     python: str = ".venv/bin/python"
     reload_command: str = "sudo -n systemctl reload voicelatch"
@@ -59,6 +61,8 @@ class DoorSettings:
         for key, value in (("folder", self.folder), ("models", self.models), ("python", self.python)):
             if not value or value.startswith("-") or not value.isprintable():
                 raise ConfigError("not a path", where=key, received=value, allowed="a path; it may not begin with '-'")
+        if self.config and (self.config.startswith("-") or not self.config.isprintable()):
+            raise ConfigError("not a path", where="config", received=self.config, allowed="a path, or nothing")
         if not self.reload_command.strip():
             raise ConfigError("nothing to run", where="reload_command", received="", allowed="a command line")
         within("health_seconds", self.health_seconds, 0.5, 600.0)

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from device.errors import BundleError, StateError
-from device.service.verified import verify
+from device.service.verified import UNSIGNED, verify
 from device.verdict.bundle import REQUIRED, resolve_current
 from device.verdict.files import FOLDER_BYTES, SIGNATURE, SUMS, read_listed, read_seal
+from device.verdict.signature import parse_signature
 
 # NAME-SEQUENCE-DIGEST: also how bundles that a deployment made are told from those that somebody put there by hand.
 DEPLOYED = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*-\d+-[0-9a-f]{8}")
@@ -24,7 +25,7 @@ DEPLOYED = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*-\d+-[0-9a-f]{8}")
 @dataclass(frozen=True, slots=True)
 class Parcel:
     """A verified bundle: ``path`` holds its files and nothing else; ``digest`` is the SHA-256 (hex) of its
-    SHA256SUMS; ``folder`` its name on every door.
+    SHA256SUMS; ``folder`` its name on every door; ``key_id`` whose signature it says it has (empty: nobody's).
 
     A refresh publishes under the same name as before. On a door each content has a folder of its own, so that the
     previous one is whole for as long as it may be needed.
@@ -35,6 +36,8 @@ class Parcel:
     sequence: int
     digest: str
     folder: str
+    residents: tuple[str, ...] = ()
+    key_id: str = ""
 
     def as_tar(self) -> bytes:
         """The files, readable by everybody, as an uncompressed tar archive."""
@@ -70,7 +73,7 @@ def packed(path: Path) -> Iterator[Parcel]:
                 (copy / name).chmod(0o644)
         except OSError as error:
             raise StateError("the bundle cannot be copied aside", where=scratch, received=error) from error
-        verified = verify(copy)
+        verified = verify(copy, trust=UNSIGNED)
         bundle = verified.bundle
         # A bundle that was signed, or signed anew, after it had been sent is another content.
         marked = hashlib.sha256(seal.sums + seal.signature).hexdigest() if seal.signature else verified.digest
@@ -83,4 +86,5 @@ def packed(path: Path) -> Iterator[Parcel]:
                 allowed="letters, digits, '.', '_' and '-'",
                 next_step="publish it under another name",
             )
-        yield Parcel(copy, bundle.name, bundle.sequence, verified.digest, place)
+        key_id = parse_signature(seal.signature, where=f"{folder}/{SIGNATURE}").key_id if seal.signature else ""
+        yield Parcel(copy, bundle.name, bundle.sequence, verified.digest, place, bundle.residents, key_id)

@@ -3,14 +3,18 @@
 #
 #   install.sh [--offline] [--listen SECONDS] [--with PARTS]
 #                                                install or update; running it again changes nothing that is right
+#   install.sh --deployer USER [--may-downgrade] let USER deploy bundles and pull recordings over ssh, by exact lines in
+#                                                /etc/sudoers.d/voicelatch; --no-deployer USER takes that back
 #   install.sh --uninstall [--purge]             remove the program; --purge: configuration, bundles, state, users too
 #
 # --offline: no packages, no downloads; says what is missing. --listen 0: do not listen to the microphones.
 # --with mqtt,metrics,web: gateway and page with these libraries (requirements-mqtt.txt, ...); later runs keep them.
-# Program and environment go to /opt/voicelatch, the command `voicelatch` to /usr/local/bin, the configuration to
-# /etc/voicelatch (yours is never overwritten), the state to /var/lib/voicelatch. Where the configuration asks for a button
-# or a light the daemon's unit gets the right to the pins, in voicelatch.service.d/pins.conf; where it no longer does, that
-# goes. PYTHON names the interpreter of the environment (default: python3).
+# --may-downgrade: USER may also let an older bundle in, as `training deploy` asks for when it goes back to one.
+# Program and environment go to /opt/voicelatch, the command `voicelatch` to /usr/local/bin, the configuration and this
+# door's signing key to /etc/voicelatch (yours are never overwritten), the state to /var/lib/voicelatch. The new program
+# examines configuration and bundle first; where it refuses them the old one serves on. Where the configuration asks for a
+# button or a light the daemon's unit gets the right to the pins, in voicelatch.service.d/pins.conf; where it no longer
+# does, that goes. PYTHON names the interpreter of the environment (default: python3).
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -26,6 +30,9 @@ remove=""
 purge=""
 gateway=""
 page=""
+deployer=""
+no_deployer=""
+may_downgrade=""
 
 say() { printf '%s\n' "install: $*"; }
 fail() { printf '%s\n' "install: $*" >&2; exit 1; }
@@ -35,9 +42,12 @@ while [ $# -gt 0 ]; do
     --offline) offline=1 ;;
     --listen) listen=${2:?--listen needs a number of seconds}; shift ;;
     --with) IFS=, read -ra parts <<<"${2:?--with needs mqtt, metrics or web, with commas}"; shift ;;
+    --deployer) deployer=${2:?--deployer needs the name of a user}; shift ;;
+    --no-deployer) no_deployer=${2:?--no-deployer needs the name of a user}; shift ;;
+    --may-downgrade) may_downgrade=1 ;;
     --uninstall) remove=1 ;;
     --purge) purge=1 ;;
-    -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,19s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "install: unknown option $1; see --help" >&2; exit 2 ;;
   esac
   shift
@@ -52,35 +62,29 @@ for each in "${parts[@]}"; do
   [[ " ${optional[*]} " == *" $each "* ]] || { echo "install: --with takes ${optional[*]}, not $each" >&2; exit 2; }
 done
 [ -z "$purge" ] || [ -n "$remove" ] || { echo "install: --purge goes with --uninstall" >&2; exit 2; }
+[ -z "$may_downgrade" ] || [ -n "$deployer" ] || { echo "install: --may-downgrade goes with --deployer" >&2; exit 2; }
 [ "$(id -u)" = 0 ] || fail "run this with sudo"
+
+[ -z "${PYTHON:-}" ] || PYTHON=$(realpath --no-symlinks "$(command -v "$PYTHON")") || fail "there is no $PYTHON"
+# Where the caller stands has no say in which modules Python finds, and what is made belongs to root alone.
+cd /
+umask 022
+export PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1
+for part in program environment bundles deployers; do
+  # shellcheck source=/dev/null
+  . "$here/systemd/install/$part.sh"
+done
 
 systemd_runs() { [ -d /run/systemd/system ]; }
 
 # Put a file in its place, unless it is there already; a third word is its mode.
 put() {
-  if cmp -s "$1" "$2"; then
+  if cmp -s "$1" "$2" && [ ! -L "$2" ] && [ "$(stat -c '%U %a' "$2")" = "root ${3:-644}" ]; then
     say "unchanged  $2"
   else
     install -D -m "${3:-644}" "$1" "$2.new"
     mv "$2.new" "$2"
     say "wrote      $2"
-  fi
-}
-
-packages() {
-  local wanted=(libportaudio2 python3-venv) missing=() each
-  # lgpio has no wheels for Python 3.13 and later: Debian's is used, seen through the system's packages.
-  "${PYTHON:-python3}" -c 'import sys; sys.exit(sys.version_info < (3, 13))' && wanted+=(python3-lgpio)
-  for each in "${wanted[@]}"; do
-    [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$each" 2>/dev/null)" = "ii " ] || missing+=("$each")
-  done
-  if [ ${#missing[@]} = 0 ]; then
-    say "unchanged  packages: ${wanted[*]}"
-  elif [ -n "$offline" ]; then
-    say "MISSING    packages: ${missing[*]} (apt install them)"
-  else
-    apt-get install -y "${missing[@]}"
-    say "installed  packages: ${missing[*]}"
   fi
 }
 
@@ -93,58 +97,9 @@ users() {
   fi
 }
 
-program() {
-  install -d "$target" "$target/models"
-  rm -rf "$target/device.new" "$target/device.old"
-  cp -rL "$here/device" "$target/device.new"
-  find "$target/device.new" -name __pycache__ -type d -prune -exec rm -rf {} +
-  chmod -R u=rwX,go=rX "$target/device.new"
-  if diff -rq --exclude=__pycache__ "$target/device.new" "$target/device" >/dev/null 2>&1; then
-    rm -rf "$target/device.new"
-    say "unchanged  $target/device"
-  else
-    [ ! -e "$target/device" ] || mv "$target/device" "$target/device.old"
-    mv "$target/device.new" "$target/device"
-    rm -rf "$target/device.old"
-    say "wrote      $target/device"
-  fi
-  put "$here/requirements-device.txt" "$target/requirements-device.txt"
-  put "$here/README.md" "$target/README.md"
-  put "$here/systemd/README.md" "$target/systemd/README.md"
-  put "$here/systemd/voicelatch.sh" "$command" 755
-  # Bundles of yours, and the one in use, stay as they are.
-  [ -e "$target/models/demo" ] || { cp -r "$here/models/demo" "$target/models/demo"; say "wrote      models/demo"; }
-  [ -e "$target/models/current" ] || { cp "$here/models/current" "$target/models/current"; say "wrote      models/current"; }
-}
-
-environment() {
-  local site=() pip=(-m pip --disable-pip-version-check --quiet install)
-  if [ ! -x "$python" ]; then
-    "${PYTHON:-python3}" -c 'import sys; sys.exit(sys.version_info < (3, 13))' && site=(--system-site-packages)
-    "${PYTHON:-python3}" -m venv "${site[@]}" "$target/.venv"
-    say "made       $target/.venv"
-  fi
-  [ -z "$offline" ] || pip+=(--no-index)
-  "$python" "${pip[@]}" -r "$target/requirements-device.txt" || fail "the libraries could not be installed"
-  say "libraries  as in requirements-device.txt"
-  local each file
-  for each in "${optional[@]}"; do
-    file=$target/requirements-$each.txt
-    # What an earlier run was asked for stays and is updated.
-    [[ -e $file || " ${parts[*]} " == *" $each "* ]] || continue
-    "$python" "${pip[@]}" -r "$here/requirements-$each.txt" || fail "the libraries for $each could not be installed"
-    put "$here/requirements-$each.txt" "$file"
-    if [ "$each" = web ]; then page=1; else gateway=1; fi
-  done
-}
-
 folders() {
   put "$here/systemd/tmpfiles.d/voicelatch.conf" /etc/tmpfiles.d/voicelatch.conf
   systemd-tmpfiles --create /etc/tmpfiles.d/voicelatch.conf
-  # Bundles that were there before the group was.
-  chgrp -R voicelatch-models "$target/models"
-  chmod -R u=rwX,g=rwX,o= "$target/models"
-  find "$target/models" -type d -exec chmod g+s {} +
 }
 
 configuration() {
@@ -154,13 +109,13 @@ configuration() {
     return
   fi
   if [ "$listen" -gt 0 ]; then
-    heard=$(cd "$target" && setpriv --reuid voicelatch --regid voicelatch --groups audio \
-      "$python" -m device microphones --listen "$listen" --pick) || heard=""
+    heard=$(PYTHONPATH="$staged${PYTHONPATH:+:$PYTHONPATH}" as_daemon "$environment/bin/python" -P -m device \
+      microphones --listen "$listen" --pick) || heard=""
   fi
   install -D -m 644 "$here/systemd/voicelatch.toml" "$config.new"
   if [ -n "$heard" ]; then
     # JSON's strings are TOML's.
-    "$python" - "$config.new" "$heard" <<'PY'
+    "$environment/bin/python" -I - "$config.new" "$heard" <<'PY'
 import json, pathlib, sys
 path, name = pathlib.Path(sys.argv[1]), sys.argv[2]
 text = path.read_text(encoding="utf-8")
@@ -171,7 +126,7 @@ path.write_text(f"{before}\ndevice = {json.dumps(name, ensure_ascii=False)}\n{af
 PY
     say "microphone $heard"
   else
-    say "microphone none chosen: the system's default input; see \`python -m device microphones --listen 5\`"
+    say "microphone none chosen: the system's default input; see \`voicelatch microphones --listen 5\`"
   fi
   mv "$config.new" "$config"
   say "wrote      $config"
@@ -180,7 +135,7 @@ PY
 # The right to the pins that a button or a light needs, exactly while the configuration asks for one.
 pins() {
   local rights=/etc/systemd/system/voicelatch.service.d/pins.conf asked
-  asked=$("$python" - "$config" <<'PY'
+  asked=$("$python" -I - "$config" <<'PY'
 import sys, tomllib
 with open(sys.argv[1], "rb") as file:
     told = tomllib.load(file)
@@ -222,10 +177,7 @@ Connect the latch after the first bundle of your own: until then the door knows 
 ${gateway:+After [mqtt] or [metrics] is switched on in it: sudo systemctl enable --now voicelatch-gateway
 }${page:+For the page: voicelatch web password, enabled = true in [web], and
   sudo systemctl enable --now voicelatch-web
-}To let a user deploy bundles and pull recordings over ssh: sudo usermod -aG voicelatch-models USER, and with
-\`sudo visudo -f /etc/sudoers.d/voicelatch\` the lines
-  USER ALL=(root) NOPASSWD: /usr/bin/systemctl reload voicelatch
-  USER ALL=(voicelatch) NOPASSWD: $python -m device recordings *
+}To let a user deploy bundles and pull recordings over ssh: sudo $here/systemd/install.sh --deployer USER
 END
 }
 
@@ -242,7 +194,8 @@ uninstall() {
   ! systemd_runs || systemctl daemon-reload
   rm -f /etc/tmpfiles.d/voicelatch.conf /etc/sysusers.d/voicelatch.conf
   rm -rf /run/voicelatch-live
-  rm -rf "$target/device" "$target/.venv" "$target"/requirements-*.txt "$target/README.md" "$target/systemd" "$command"
+  sudoers_remove
+  rm -rf "$target"/{device,.venv,bin,systemd,README.md,requirements-*.txt,.program-*,.venv-*,.bundles-*} "$command"
   say "removed    program, environment and units"
   if [ -n "$purge" ]; then
     rm -rf "$target" /etc/voicelatch /var/lib/voicelatch /var/lib/voicelatch-web
@@ -256,13 +209,23 @@ uninstall() {
 
 if [ -n "$remove" ]; then
   uninstall
+elif [ -n "$deployer$no_deployer" ]; then
+  sudoers_old_form
+  [ -z "$no_deployer" ] || deployer_remove "$no_deployer"
+  [ -z "$deployer" ] || deployer_add "$deployer"
 else
   packages
   users
-  program
+  program_stage
   environment
   folders
+  signing
   configuration
+  bundles
+  program_examine
+  environment_switch
+  program_switch
   services
+  sudoers_old_form
   next_steps
 fi

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from device.errors import ConfigError
-from device.service.event_table import give_to_owner_of_folder
+from device.ownership import give_to_owner_of_folder
 from device.settings import settings_from, why_unreadable, within
 
 NOTHING = "0" * 64

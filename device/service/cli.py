@@ -6,7 +6,6 @@ import argparse
 import io
 import json
 import logging
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -33,6 +32,7 @@ from device.service.use_command import add_parser as add_use
 from device.service.web_command import add_parser as add_web
 from device.service.where import DEFAULT_CONFIG
 from device.terminal.output import reader_is_gone, run_quietly
+from device.verdict.safe_files import open_folder, replace_file
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 not as expected, 2 wrong command line, 65 unusable bundle or sound, "
@@ -169,10 +169,9 @@ def _bench(arguments: argparse.Namespace) -> int:
     for name, value in told.items():
         print(f"{name:22s} {value:10.3f}")
     if arguments.json:
-        fresh = arguments.json.with_name(arguments.json.name + ".new")
         try:
-            fresh.write_text(json.dumps(told, indent=1), encoding="utf-8")
-            os.replace(fresh, arguments.json)
+            with open_folder(arguments.json.parent, follow=True) as folder:
+                replace_file(folder, arguments.json.name, json.dumps(told, indent=1).encode(), mode=0o644)
         except OSError as error:
             raise StateError("cannot be written", where=str(arguments.json), received=error) from error
     return 0

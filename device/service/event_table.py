@@ -17,6 +17,8 @@ from dataclasses import astuple, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from device.ownership import give_to_owner_of_folder
+
 _LOG = logging.getLogger(__name__)
 # Written back to the file after so many pages, so that no opening waits for a large batch.
 CHECKPOINT_PAGES = 100
@@ -215,10 +217,3 @@ class EventTable:
 def _identity(path: Path) -> tuple[int, int]:
     found = path.stat()
     return found.st_dev, found.st_ino
-
-
-def give_to_owner_of_folder(path: Path) -> None:
-    """What root makes in the daemon's stead belongs to the daemon, or it could not go on."""
-    if os.geteuid() == 0:
-        folder = path.parent.stat()
-        os.chown(path, folder.st_uid, folder.st_gid)

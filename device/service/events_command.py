@@ -14,6 +14,7 @@ from typing import Any
 
 from device.errors import DataError, StateError
 from device.names import normalise
+from device.ownership import become_owner_of
 from device.service.config import read_config
 from device.service.event_reader import EVERYTHING, EventReader, StoredEvent, Wanted
 from device.service.event_views import as_csv, as_json, in_a_line, parse_time
@@ -51,7 +52,9 @@ def follow(
 
 def _reader(arguments: argparse.Namespace) -> EventReader:
     config = read_config(arguments.config)
-    return EventReader(events_path(config.events, state_or_default(arguments.state_dir)))
+    path = events_path(config.events, state_or_default(arguments.state_dir))
+    become_owner_of(path.parent)
+    return EventReader(path)
 
 
 def _wanted(arguments: argparse.Namespace) -> Wanted:
@@ -122,7 +125,10 @@ def _export(arguments: argparse.Namespace) -> int:
             file.write(content)
         os.replace(fresh, path)
     except OSError as error:
-        raise StateError("cannot be written", where=str(path), received=error) from error
+        raise StateError(
+            "cannot be written", where=str(path), received=error,
+            next_step="it is written as the log's own user; `-` in place of the file, and `> FILE`, writes it as yours",
+        ) from error  # fmt: skip
     print(f"{len(events)} events written to {path}")
     return 0
 

@@ -24,6 +24,7 @@ from typing import Any
 
 from device.errors import StateError, VoicelatchError
 from device.names import person_name, same_name, spellings
+from device.ownership import become_owner_of
 from device.service.audit import FORGOTTEN, Head, forge, read_head, read_link, verify, write_head
 from device.service.config import Config, read_config
 from device.service.event_table import FAILURES, EventTable, Row, row_of
@@ -32,7 +33,7 @@ from device.service.log_files import LogFiles
 from device.service.older_bundles import bundles_that_know, offer_to_remove, remove_bundles
 from device.service.privacy import files_of, remove, safe
 from device.service.replay import NAME as REPLAY_FILE
-from device.service.where import DEFAULT_CONFIG, events_path, state_or_default
+from device.service.where import DEFAULT_CONFIG, enter_state, events_path
 from device.verdict.bundle import load_bundle, resolve_current
 
 # The fields of events in which people are named: as a whole, within a text, as keys, or in lists.
@@ -220,11 +221,14 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def _command(arguments: argparse.Namespace) -> int:
     config = read_config(arguments.config)
-    state = state_or_default(arguments.state_dir)
-    told = forget_person(arguments.person, config, state=state, events=events_path(config.events, state),
-                         now=datetime.now().astimezone(), at_seconds=time.monotonic())  # fmt: skip
+    # Bundles are the models folder's, which root may be needed for; the rest is done as the daemon's user.
     older = bundles_that_know(arguments.person, Path(config.model.bundle))
     removed = remove_bundles(older) if arguments.older_bundles else ()
+    state = enter_state(arguments.state_dir)
+    events = events_path(config.events, state)
+    become_owner_of(events.parent)
+    told = forget_person(arguments.person, config, state=state, events=events,
+                         now=datetime.now().astimezone(), at_seconds=time.monotonic())  # fmt: skip
     if arguments.json:
         bundles = {"know": list(older.names), "removed": list(removed), "problem": older.problem}
         print(json.dumps({**asdict(told), "older_bundles": bundles}, indent=1))

@@ -18,8 +18,8 @@ from typing import Literal
 
 from device.errors import DataError, StateError, VoicelatchError
 from device.names import normalise
+from device.ownership import give_to_owner_of_folder
 from device.service.config import Config
-from device.service.event_table import give_to_owner_of_folder
 from device.service.privacy import CLIPS, RECORDINGS, make_private, safe
 from device.service.recordings import check_person, folder_of
 from device.sound.pcm import SAMPLE_RATE_HZ
@@ -90,7 +90,7 @@ def people_of(config: Config, state: Path) -> tuple[str, ...]:
 def recorded_residents(state: Path) -> set[str]:
     """Who has recordings as a resident."""
     folder = state / RECORDINGS / "allowed"
-    return {path.name for path in folder.iterdir() if path.is_dir()} if folder.is_dir() else set()
+    return {normalise(path.name) for path in folder.iterdir() if path.is_dir()} if folder.is_dir() else set()
 
 
 def clip_path(state: Path, name: str) -> Path:

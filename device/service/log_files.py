@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.service.event_table import give_to_owner_of_folder
+from device.ownership import give_to_owner_of_folder
 
 RETRY_SECONDS = 0.005
 
@@ -57,7 +57,7 @@ class LogFiles:
         Raises :class:`OSError` when somebody else has it for longer than ``patience_seconds``.
         """
         path = self.path.with_name(f"{self.path.name}.lock")
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             give_to_owner_of_folder(path)
             _wait_for(descriptor, patience_seconds)

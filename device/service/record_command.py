@@ -18,7 +18,7 @@ from device.service.ears import Ears, add_arguments, opened
 from device.service.record import Cutter, Display, Session
 from device.service.record_view import JsonDisplay, TerminalDisplay
 from device.service.recordings import Shelf, check_person, speech_marks
-from device.service.where import state_or_default
+from device.service.where import enter_state
 from device.settings import within
 from device.sound.pcm import Samples
 from device.sound.vad import VadSpec, WebRtcDetector
@@ -75,7 +75,7 @@ def _judge(take: Take, prompt: Prompt | None) -> Judged:
 
 
 def _command(arguments: argparse.Namespace) -> int:
-    shelf = Shelf(state_or_default(arguments.state_dir))
+    shelf = Shelf(enter_state(arguments.state_dir))
     if arguments.person == STATUS:
         return _status(shelf, as_json=arguments.json)
     role, person = _whom(arguments)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from device.enrolment.progress import ROLES, Day, Progress, Role, in_order
 from device.errors import AudioFormatError, DataError, StateError
 from device.names import normalise, person_name, same_name
+from device.ownership import give_to_owner_of_folder
 from device.service.privacy import RECORDINGS, make_private
 from device.sound.pcm import FRAME_SECONDS, SAMPLE_RATE_HZ, Samples
 from device.sound.segmenter import frames_of
@@ -133,9 +134,7 @@ class Shelf:
 
     def _hand_over(self, path: Path) -> None:
         """What root writes in the daemon's stead belongs to the daemon."""
-        if os.geteuid() == 0:
-            owner = self.state.stat()
-            os.chown(path, owner.st_uid, owner.st_gid)
+        give_to_owner_of_folder(path)
 
 
 def check_person(name: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from device.errors import DataError, StateError
 from device.service.recordings import Shelf
-from device.service.where import state_or_default
+from device.service.where import enter_state
 from device.terminal.bars import printable
 
 EXIT_CODES = "Exit codes: 0 done, 2 wrong command line, 66 no such recording, 73 cannot read or write."
@@ -61,7 +61,7 @@ def _send(arguments: argparse.Namespace) -> int:
 
 
 def _shelf(arguments: argparse.Namespace) -> Shelf:
-    return Shelf(state_or_default(arguments.state_dir))
+    return Shelf(enter_state(arguments.state_dir))
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:

@@ -13,7 +13,7 @@ from typing import Protocol
 from device.errors import RuntimeMissingError, VoicelatchError
 from device.service.config import read_config
 from device.service.kept_clips import KeptClip, Label, clip_path, delete_clip, label_clip, list_clips, people_of
-from device.service.where import state_or_default
+from device.service.where import enter_state
 from device.sound.pcm import Samples
 from device.sound.wavfile import read_wav
 from device.terminal.bars import printable
@@ -116,7 +116,7 @@ def _player() -> Player | None:
 
 
 def _review(arguments: argparse.Namespace) -> int:
-    config, state = read_config(arguments.config), state_or_default(arguments.state_dir)
+    config, state = read_config(arguments.config), enter_state(arguments.state_dir)
     people = people_of(config, state)
     if arguments.list:
         for clip in list_clips(state, people):

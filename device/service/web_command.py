@@ -14,6 +14,7 @@ from typing import Any
 
 from device.errors import ConfigError
 from device.gateway.hub import Hub
+from device.ownership import become_owner_of
 from device.service.config import Config, read_config
 from device.service.ears import config_path
 from device.service.status import DEFAULT_FOLDER
@@ -88,6 +89,7 @@ def _password(arguments: argparse.Namespace) -> int:
     path = config_path(arguments)
     config: Config | None = read_config(path, needs=("web",)) if path is not None else None
     where = password_path(config.web if config is not None else WebConfig(), _state(arguments))
+    become_owner_of(where.parent)
     if arguments.stdin:
         asked = sys.stdin.readline().rstrip("\n")
     else:

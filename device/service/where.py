@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from device.live.server import SOCKET
+from device.ownership import become_owner_of
 from device.service.config import EventsConfig
 from device.service.status import DEFAULT_FOLDER
 from device.service.trust import DEFAULT_STATE, state_folder
@@ -20,6 +21,13 @@ PAGE_STATE = Path("/var/lib/voicelatch-web")
 def state_or_default(asked: Path | None) -> Path:
     """The folder asked for, systemd's, or where the shipped unit has it: for whoever looks from outside."""
     return state_folder(asked) or DEFAULT_STATE
+
+
+def enter_state(asked: Path | None) -> Path:
+    """The same for a command that works in it: root becomes the user whose folder it is, here and for good."""
+    state = state_or_default(asked)
+    become_owner_of(state)
+    return state
 
 
 def events_path(config: EventsConfig, state: Path) -> Path:

@@ -30,6 +30,7 @@ MAY = {
     "device/terminal": ("device.terminal",),
     "device/replay": ("device.replay", "device.sound", "device.errors"),
     "device/verdict": ("device.verdict", "device.sound", "device.errors", "device.names"),
+    "device/ownership.py": ("device.errors",),
     "device/hardware": (
         "device.ports",
         "device.sound.pcm",

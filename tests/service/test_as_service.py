@@ -63,7 +63,7 @@ def test_a_drop_in_adds_and_an_empty_setting_takes_back() -> None:
 
 def test_the_command_is_the_unit_s_own_with_check_in_place_of_run() -> None:
     line = command_line(parse_unit(SHIPPED), name="n", output=Path("/run/out"), config=CONFIG)
-    own = ["/opt/voicelatch/.venv/bin/python", "-m", "device", "check", "--config", str(CONFIG), "--json"]
+    own = ["/opt/voicelatch/.venv/bin/python", "-P", "-m", "device", "check", "--config", str(CONFIG), "--json"]
     assert line[-len(own) :] == own
     assert "--property=StandardOutput=file:/run/out" in line
     assert "--property=Type=oneshot" in line

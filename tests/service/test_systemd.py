@@ -84,8 +84,8 @@ def test_a_unit_is_started_again_whatever_happened_and_for_ever(unit: Path) -> N
 
 def test_the_pin_is_driven_off_after_any_death() -> None:
     config = "--config /etc/voicelatch/voicelatch.toml"
-    assert keys(GUARDIAN)["ExecStopPost"] == [f"/opt/voicelatch/.venv/bin/python -m device.guardian off {config}"]
-    assert keys(DAEMON)["ExecStopPost"] == [f"/opt/voicelatch/.venv/bin/python -m device relay-off {config}"]
+    assert keys(GUARDIAN)["ExecStopPost"] == [f"/opt/voicelatch/.venv/bin/python -P -m device.guardian off {config}"]
+    assert keys(DAEMON)["ExecStopPost"] == [f"/opt/voicelatch/.venv/bin/python -P -m device relay-off {config}"]
 
 
 def test_the_guardian_serves_the_daemon_s_user_and_comes_first() -> None:
@@ -171,7 +171,16 @@ def test_bundles_belong_to_those_who_deploy() -> None:
     assert keys(DAEMON)["ReadWritePaths"] == [f"-{LIVE_FOLDER}"]
 
 
-@pytest.mark.parametrize("given", [["--wrong"], ["--purge"], ["--listen", "soon"], ["--with", "train"]])
+@each_unit
+def test_a_unit_imports_from_nowhere_but_where_the_program_is(unit: Path) -> None:
+    said = keys(unit)
+    for line in (*said["ExecStart"], *said.get("ExecStopPost", [])):
+        assert line.startswith("/opt/voicelatch/.venv/bin/python -P -m device")
+
+
+@pytest.mark.parametrize(
+    "given", [["--wrong"], ["--purge"], ["--may-downgrade"], ["--listen", "soon"], ["--with", "train"]]
+)
 def test_the_install_script_refuses_what_it_does_not_know(given: list[str]) -> None:
     done = subprocess.run(["bash", ROOT / "systemd/install.sh", *given], capture_output=True, text=True, check=False)
     assert done.returncode == 2
@@ -193,18 +202,30 @@ def test_the_install_script_says_what_it_takes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "user"), [(["check", "--as-service"], "root"), (["record", "Anna Maria"], "voicelatch")]
+    ("arguments", "user"),
+    [
+        (["check", "--as-service"], "root"),
+        (["key", "trust", "x"], "root"),
+        (["record", "Anna Maria"], "voicelatch"),
+        (["record", "--as-service"], "voicelatch"),
+    ],
 )
 def test_the_command_is_the_daemon_s_user_for_whoever_may_use_sudo(
     tmp_path: Path, arguments: list[str], user: str
 ) -> None:
     script = (ROOT / "systemd/voicelatch.sh").read_text().replace("/opt/voicelatch", str(tmp_path))
+    script = script.replace("PATH=/usr/sbin", f"PATH={tmp_path}:/usr/sbin")
     for name, does in (("sudo", 'for each in "$@"; do echo "$each"; done'), ("id", "echo 1000")):
         (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
         (tmp_path / name).chmod(0o755)
-    done = subprocess.run(["sh", "-c", script, "voicelatch", *arguments], capture_output=True, text=True, check=True,
-                          env={"PATH": f"{tmp_path}:/usr/bin:/bin"})  # fmt: skip
+    done = subprocess.run(
+        ["sh", "-c", script, "voicelatch", *arguments], capture_output=True, text=True, check=True,
+        env={"PATH": "/usr/bin:/bin", "TERM": "linux", "PYTHONPATH": "/home/eve", "LD_PRELOAD": "", "HOME": "/home/eve"},
+    )  # fmt: skip
     said = done.stdout.splitlines()
-    assert said[:3] == ["-u", user, ".venv/bin/python"]
+    assert said[:5] == ["-u", user, "--", "/usr/bin/env", "-i"]
+    assert said[said.index("-i") :].index("-I"), "the folder says what is imported"
+    assert "TERM=linux" in said
+    assert not [each for each in said if each.startswith(("PYTHONPATH", "HOME"))]
     # Names with spaces stay one word.
     assert said[-len(arguments) :] == arguments

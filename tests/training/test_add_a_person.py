@@ -47,8 +47,18 @@ def opens_for(place: Place, *wavs: Path) -> list[object]:
 
 
 def inventory(place: Place, path: Path) -> Path:
-    settings = place.door(as_daemon="").settings
-    keys = ("host", "port", "identity", "options", "folder", "python", "reload_command", "status_command", "as_daemon")
+    settings = place.door(privileged_command="").settings
+    keys = (
+        "host",
+        "port",
+        "identity",
+        "options",
+        "folder",
+        "python",
+        "reload_command",
+        "status_command",
+        "privileged_command",
+    )
     lines = [f"{key} = {json.dumps(getattr(settings, key))}" for key in keys]
     path.write_text("[doors.porch]\n" + "\n".join(lines) + "\n")
     return path

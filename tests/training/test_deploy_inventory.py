@@ -37,7 +37,7 @@ def test_an_inventory_gives_typed_doors_and_the_rest_by_default(inventory: str) 
         "porch": DoorSettings(host="pi@porch", keep=5),
         "cellar": DoorSettings(host="fe80::1%eth0", options=("ProxyJump=gate",)),
     }
-    assert read["porch"].reload_command == "sudo -n systemctl reload voicelatch"
+    assert read["porch"].privileged_command == "sudo -n /opt/voicelatch/bin/deploy"
 
 
 def test_without_names_the_whole_inventory_is_meant_with_names_those_and_hosts_beside_them(inventory: str) -> None:
@@ -70,7 +70,6 @@ def test_the_command_line_goes_before_the_inventory(inventory: str) -> None:
         ["pi@a", "--python=-c"],
         ["pi@a", "--option", "Port"],
         ["pi@a", "--health-seconds", "nan"],
-        ["pi@a", "--reload-command", " "],
     ],
 )
 def test_a_command_line_that_makes_no_sense_is_refused(arguments: list[str]) -> None:
@@ -101,6 +100,7 @@ def test_a_misspelt_name_is_not_taken_for_a_host(inventory: str) -> None:
         ('[doors.a]\nhost = "a"\nport = "22"', "expected int"),
         ('[doors."a b"]\nhost = "a"', "a b"),
         ('[doors.a]\nhost = "a"\nkep = 4', "did you mean 'keep'"),
+        ('[doors.a]\nhost = "a"\nprivileged_command = " "', "nothing to run"),
     ],
 )
 def test_an_inventory_that_is_wrong_is_refused_with_the_reason(tmp_path: Path, text: str, said: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from device.errors import DataError
+from device.errors import ConfigError, DataError
 from device.service.kept_clips import Label, label_clip
 from device.service.recordings import Shelf
 from device.service.recordings_command import send
@@ -22,7 +22,7 @@ from tests.conftest import ROOT
 from training.corpus.index import index_folder
 from training.deploy.door import Door
 from training.deploy.inventory import DoorSettings
-from training.deploy.pull import Listed, batches, plan, recordings_command, unpack
+from training.deploy.pull import Listed, batches, plan, unpack
 from training.deploy.pull import why_not as why_refused
 from training.deploy.pull_command import add_parser, pull
 from training.deploy.remote import DoorError, Remote, UnreachableError
@@ -50,7 +50,8 @@ def state(tmp_path: Path) -> Path:
 def door(server: SshServer) -> Door:
     return Door("porch", DoorSettings(host=server.host, port=server.port, identity=server.identity,
                                       options=server.options, folder=str(ROOT), python=sys.executable,
-                                      as_daemon=""))  # fmt: skip
+                                      privileged_command="",
+                                      reload_command="false"))  # fmt: skip
 
 
 def listed(path: str, content: bytes = b"x") -> Listed:
@@ -107,10 +108,29 @@ def test_a_clip_that_was_reviewed_at_the_door_comes_as_what_it_was_said_to_be(
     ]  # fmt: skip
 
 
-def test_the_door_s_recordings_are_asked_for_as_its_own_user() -> None:
-    """The state directory is closed to everybody else, and a pull needs no more rights than its user's."""
-    command = recordings_command(Door("porch", DoorSettings(host="pi@door")), "list", "--json")
-    assert command == "sudo -n -u voicelatch /opt/voicelatch/.venv/bin/python -m device recordings list --json"
+def test_the_door_s_recordings_are_asked_for_by_exact_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """sudoers(5) on the door allows these, word for word, and nothing that could be made of them."""
+    asked: list[str] = []
+
+    def run(_: Remote, script: str, **__: object) -> bytes:
+        asked.append(script)
+        return b"[]"
+
+    monkeypatch.setattr(Remote, "_run", run)
+    door = Door("porch", DoorSettings(host="pi@door"))
+    door.list_recordings("/elsewhere")
+    door.send_recordings("/elsewhere", b"allowed/Anna/1/01.wav\0")
+    door.reload()
+    operations = ("list-recordings", "send-recordings", "reload")
+    assert asked == [f"sudo -n /opt/voicelatch/bin/deploy {each}" for each in operations]
+
+
+def test_where_a_door_keeps_its_state_is_the_door_s_own_affair(tmp_path: Path) -> None:
+    parser = argparse.ArgumentParser()
+    add_parser(parser.add_subparsers())
+    parsed = parser.parse_args(["pull", "pi@door", "--into", str(tmp_path), "--state-dir", "/etc"])
+    with pytest.raises(ConfigError, match="--state-dir"):
+        parsed.action(parsed)
 
 
 @needs_sshd
@@ -142,8 +162,10 @@ def test_a_dry_run_says_what_would_come_and_brings_nothing(
     inventory = tmp_path / "doors.toml"
     inventory.write_text(
         f'[doors.porch]\nhost = "{server.host}"\nport = {server.port}\nidentity = "{server.identity}"\n'
-        f'options = {json.dumps(server.options)}\nfolder = "{ROOT}"\npython = "{sys.executable}"\nas_daemon = ""\n'
+        f'options = {json.dumps(server.options)}\nfolder = "{ROOT}"\npython = "{sys.executable}"\n'
+        'privileged_command = ""\nreload_command = "false"\n'
         f'[doors.cellar]\nhost = "{server.host}"\nport = 1\nidentity = "{server.identity}"\n'
+        'privileged_command = ""\nreload_command = "false"\n'
     )
     parser = argparse.ArgumentParser()
     add_parser(parser.add_subparsers())
@@ -192,10 +214,11 @@ def test_a_connection_that_breaks_loses_nothing_that_arrived_and_the_next_pull_g
 @needs_sshd
 def test_a_door_that_does_not_let_this_user_read_says_what_to_do(door: Door, state: Path, tmp_path: Path) -> None:
     locked = Door("porch", DoorSettings(**{**{name: getattr(door.settings, name) for name in
-                  ("host", "port", "identity", "options", "folder", "python")}, "as_daemon": "false"}))  # fmt: skip
+                  ("host", "port", "identity", "options", "folder", "python")},
+                  "privileged_command": "false"}))  # fmt: skip
     told = pull(locked, tmp_path, state=str(state))
     assert not told.ok
-    assert "sudo -n -u voicelatch" in told.problem
+    assert "install.sh --deployer" in told.problem
 
 
 def test_an_empty_door_has_nothing(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ CHECKED = (0, 65, 69, 70)
 LOOKED = (0, 69)
 # `device key list`: also of an older program, which has no such command, and where the configuration cannot be read.
 LISTED = (0, 2, 78)
+LIST_RECORDINGS, SEND_RECORDINGS = ("recordings", "list", "--json"), ("recordings", "send")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +148,23 @@ class Door:
 
     def allow_older(self, bundle: str) -> None:
         """Have it noted on the door that ``bundle``, current already, may be older than the last accepted one."""
-        command = self._device("use", "--models", self.settings.models, "--allow-downgrade", "--json", "--", bundle)
-        # sudo leaves the folder as it is, and the door's python may be named below it.
-        self._json(self.remote.run(f"{self.settings.as_operator} {command}".strip()))
+        direct = ("use", "--models", self.settings.models, "--allow-downgrade", "--json", "--", bundle)
+        # The name goes by standard input: sudoers(5) on the door allows the operation as one exact command.
+        self._json(self.remote.run(self._privileged("allow-older", *direct), stdin=bundle.encode()))
 
     def reload(self) -> None:
         """Ask the daemon to read its bundle again; the answer is in :meth:`health`."""
-        self.remote.run(self.settings.reload_command)
+        self.remote.run(self.settings.reload_command or self._privileged("reload"))
+
+    def list_recordings(self, state: str) -> str:
+        """What the door has of recordings, as JSON; ``state`` is for a door without a privileged command."""
+        return self.remote.run(self._privileged("list-recordings", *LIST_RECORDINGS, "--state-dir", state))
+
+    def send_recordings(self, state: str, names: bytes) -> bytes:
+        """A tar archive of the recordings ``names``, each ended by a NUL."""
+        return self.remote.fetch(
+            self._privileged("send-recordings", *SEND_RECORDINGS, "--state-dir", state), stdin=names
+        )
 
     def tidy(self, used: str) -> list[str]:
         """Bundles below models by age, ``used`` first as the one used last. What deployments that were cut off left
@@ -174,6 +185,11 @@ class Door:
     def path(self, name: str) -> str:
         """Of a folder below models."""
         return str(PurePosixPath(self.settings.models) / name)
+
+    def _privileged(self, operation: str, *direct: str) -> str:
+        """The line for an operation that takes the daemon's rights; ``direct`` asks the program itself for it."""
+        command = self.settings.privileged_command.strip()
+        return f"{command} {operation}" if command else self._device(*direct)
 
     def _device(self, *arguments: str) -> str:
         return shlex.join([self.settings.python, "-m", "device", *arguments])

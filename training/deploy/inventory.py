@@ -29,11 +29,12 @@ class DoorSettings:
     ``host`` is ``name``, ``user@name`` or an address; ``port`` 0 and an empty ``identity`` leave those to ssh's own
     configuration; ``options`` are further ssh options such as ``ProxyJump=gate``. ``models`` and ``python`` are below
     ``folder``, or absolute; ``config`` is the daemon's configuration (empty: where install.sh puts it).
-    ``reload_command`` and ``status_command`` are lines for the door's shell, run in ``folder``; an empty
-    ``status_command`` is ``device status --json`` on that python. ``health_seconds`` is how long the daemon may take to
-    report the new bundle. ``keep`` bundles stay on the door, the current one included. ``as_operator`` goes before the
-    one command that writes into the daemon's own state (that a bundle may be older than the last accepted one),
-    ``as_daemon`` before those that read its recordings; both may be empty.
+    ``privileged_command`` is the program on the door that does, for this user, the few things that take the daemon's
+    rights; an operation follows it (``reload``, ``list-recordings``, ``send-recordings``, ``allow-older``). Empty: the
+    user of ssh has those rights, and the door's python is asked directly. ``reload_command`` and ``status_command`` are
+    lines for the door's shell, run in ``folder``; an empty ``reload_command`` is the privileged command's operation, an
+    empty ``status_command`` is ``device status --json`` on that python. ``health_seconds`` is how long the daemon may
+    take to report the new bundle. ``keep`` bundles stay on the door, the current one included.
     """
 
     host: str
@@ -44,12 +45,11 @@ class DoorSettings:
     config: str = ""
     models: str = "models"
     python: str = ".venv/bin/python"
-    reload_command: str = "sudo -n systemctl reload voicelatch"
+    privileged_command: str = "sudo -n /opt/voicelatch/bin/deploy"
+    reload_command: str = ""
     status_command: str = ""
     health_seconds: float = 30.0
     keep: int = 3
-    as_operator: str = "sudo -n"
-    as_daemon: str = "sudo -n -u voicelatch"
 
     def __post_init__(self) -> None:
         _matches("host", self.host, _HOST, "name, user@name or an address; nothing that begins with '-'")
@@ -63,8 +63,9 @@ class DoorSettings:
                 raise ConfigError("not a path", where=key, received=value, allowed="a path; it may not begin with '-'")
         if self.config and (self.config.startswith("-") or not self.config.isprintable()):
             raise ConfigError("not a path", where="config", received=self.config, allowed="a path, or nothing")
-        if not self.reload_command.strip():
-            raise ConfigError("nothing to run", where="reload_command", received="", allowed="a command line")
+        if not self.reload_command.strip() and not self.privileged_command.strip():
+            raise ConfigError("nothing to run", where="reload_command", received="", allowed="a command line, or a "
+                              "privileged_command that has the operation reload")  # fmt: skip
         within("health_seconds", self.health_seconds, 0.5, 600.0)
         # Two at least: the current bundle, and the one to return to.
         within("keep", self.keep, 2, 100)

@@ -12,7 +12,6 @@ import hashlib
 import io
 import json
 import os
-import shlex
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from training.deploy.remote import DoorError
 MOST_BYTES, MOST_FILES = 32 << 20, 500
 # More than two hours of sound in one file, and more files than a household records in years: not a door's answer.
 MOST_LISTED, LARGEST_BYTES = 100_000, 256 << 20
-NEXT_STEP = "on the door, `sudo -n -u voicelatch true` must work for this user; systemd/install.sh says how"
+NEXT_STEP = "on the door, `sudo systemd/install.sh --deployer USER` lets this user read its recordings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ class Pulled:
 
 def list_door(door: Door, state: str) -> list[Listed]:
     """What the door has. Raises :class:`DoorError` without an answer, or for one that makes no sense."""
-    said = door.remote.run(recordings_command(door, "list", "--json", "--state-dir", state))
+    said = door.list_recordings(state)
     try:
         told = json.loads(said)
         found = [Listed(str(each["path"]), int(each["size_bytes"]), str(each["sha256"])) for each in told]
@@ -146,7 +145,7 @@ def fetch(door: Door, wanted: Plan, into: Path, state: str) -> Iterator[tuple[st
     stays. Raises :class:`DoorError` and :class:`StateError`."""
     for batch in batches(wanted.new):
         names = "".join(f"{each.path}\0" for each in batch.values()).encode()
-        content = door.remote.fetch(recordings_command(door, "send", "--state-dir", state), stdin=names)
+        content = door.send_recordings(state, names)
         for place, sound in unpack(content, batch, door.name):
             _put(into, place, sound)
             yield place, _seconds(batch[place], sound)
@@ -236,9 +235,3 @@ def _is(path: Path, sha256: str) -> bool:
 
 def _further_name(each: Listed) -> str:
     return f"{each.path.removesuffix('.wav')}-{each.sha256[:8]}.wav"
-
-
-def recordings_command(door: Door, *arguments: str) -> str:
-    """A line for the door's shell: ``device recordings`` as the user whose they are."""
-    python = PurePosixPath(door.settings.folder) / door.settings.python
-    return f"{door.settings.as_daemon} {shlex.join([str(python), '-m', 'device', 'recordings', *arguments])}".strip()

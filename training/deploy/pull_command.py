@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from device.errors import DataError, VoicelatchError
+from device.errors import ConfigError, DataError, VoicelatchError
 from device.service.trust import DEFAULT_STATE
 from training.deploy.command import add_door_arguments, doors_of
 from training.deploy.door import Door
@@ -59,8 +59,13 @@ def _command(arguments: argparse.Namespace) -> int:
     if into.exists() and not into.is_dir():
         raise DataError("not a folder", where=str(into), next_step="give a folder with --into")
     doors = doors_of(arguments)
+    if arguments.state_dir is not None and any(each.settings.privileged_command for each in doors):
+        raise ConfigError("the door itself knows where its state is", where="--state-dir",
+                          received=arguments.state_dir, allowed="only with privileged_command = \"\" in the inventory",
+                          next_step="leave it away")  # fmt: skip
+    state = arguments.state_dir or str(DEFAULT_STATE)
     # One after another: two doors may bring files of one name.
-    told = [pull(door, into, state=arguments.state_dir, dry_run=arguments.dry_run) for door in doors]
+    told = [pull(door, into, state=state, dry_run=arguments.dry_run) for door in doors]
     print(as_json(told, into) if arguments.json else "\n".join(_lines(told, into, dry_run=arguments.dry_run)))
     return 0 if all(each.ok for each in told) else 1
 
@@ -92,8 +97,9 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     add_door_arguments(parser)
     parser.add_argument("--into", type=Path, default=DEFAULT_INTO,
                         help=f"the folder of recordings (default: {DEFAULT_INTO})")  # fmt: skip
-    parser.add_argument("--state-dir", default=str(DEFAULT_STATE), metavar="DIR",
-                        help=f"the daemon's state directory on the door (default: {DEFAULT_STATE})")  # fmt: skip
+    parser.add_argument("--state-dir", default=None, metavar="DIR",
+                        help=f"the daemon's state directory, on a door with privileged_command = \"\" "
+                        f"(default: {DEFAULT_STATE})")  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="only say what would come")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.set_defaults(action=_command)

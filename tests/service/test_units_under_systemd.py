@@ -129,6 +129,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         house.write(f"/etc/systemd/system/{DAEMON}.d/watchdog.conf", "[Service]\nWatchdogSec=3\n")
         house.installed = made.run(*INSTALL)
         made.run("sed", "-i", "s/^active_high = true/active_high = false/", CONFIG)
+        # The demo's bundle is signed by nobody.
+        made.run("sed", "-i", "s/^allow_unsigned = false/allow_unsigned = true/", CONFIG)
         # More openings than a household has in an hour.
         made.run("sed", "-i", "s/^max_on_seconds_an_hour = .*/max_on_seconds_an_hour = 900.0/", CONFIG)
         made.run("systemctl", "enable", "--now", GUARDIAN, DAEMON)

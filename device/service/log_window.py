@@ -1,14 +1,15 @@
 """The event log read inside the daemon, beside its own writer: for the page, a part at a time.
 
-One connection stays open as long as the log's file is the same, and the file is never opened by other means: a process
-that closes a second look at an SQLite file can lose the locks of its first.
+It is open for the length of an answer, so that whoever changes the log as a whole finds nobody in it. SQLite knows of
+the writer's connection in this process and keeps its locks; the file must not be opened by other means: closing it
+would drop them.
 """
 
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -42,8 +43,6 @@ class LogWindow:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._connection: sqlite3.Connection | None = None
-        self._file = (0, 0)
 
     def newest(self, count: int, *, kinds: tuple[str, ...], since: datetime | None, until: datetime | None,
                through: int) -> tuple[list[Mapping[str, object]], bool]:  # fmt: skip
@@ -72,36 +71,21 @@ class LogWindow:
             return whole
         return {**_in_short(row), "left_out": "this event is too long to be shown; `voicelatch events show` has it"}
 
-    def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
     def _rows(self, where: str, values: tuple[object, ...]) -> list[Row]:
         try:
-            found = self._opened().execute(f"SELECT {COLUMNS} FROM events {where}", values).fetchall()
+            # Looking at its entry in the folder opens nothing.
+            if not self.path.exists():
+                raise DataError(
+                    "there is no event log here",
+                    next_step="without [events] path and outside systemd, events go to standard output alone",
+                )
+            address = f"{self.path.absolute().as_uri()}?mode=ro"
+            with closing(connect(address, patience_seconds=PATIENCE_SECONDS)) as connection:
+                found = connection.execute(f"SELECT {COLUMNS} FROM events {where}", values).fetchall()
         except (OSError, OverflowError, *FAILURES) as error:
-            self.close()
             raise StateError("the event log cannot be read", received=type(error).__name__,
                              next_step="see the daemon's journal") from error  # fmt: skip
         return [row_from(each) for each in found]
-
-    def _opened(self) -> sqlite3.Connection:
-        try:
-            status = self.path.stat()
-        except FileNotFoundError as error:
-            self.close()
-            raise DataError(
-                "there is no event log here",
-                next_step="without [events] path and outside systemd, events go to standard output alone",
-            ) from error
-        file = (status.st_dev, status.st_ino)
-        if self._connection is None or file != self._file:
-            # Set aside and begun anew, or moved: what was open is another file.
-            self.close()
-            self._connection = connect(f"{self.path.absolute().as_uri()}?mode=ro", patience_seconds=PATIENCE_SECONDS)
-            self._file = file
-        return self._connection
 
 
 def _in_short(row: Row) -> Mapping[str, object]:

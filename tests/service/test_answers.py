@@ -186,7 +186,6 @@ def test_reading_beside_the_writer_in_one_process_keeps_its_locks_and_no_line_is
             done = subprocess.run([sys.executable, "-c", OTHER, str(path)], capture_output=True, text=True, check=True)
             assert done.stdout.strip() == str(number)
             assert path.with_name("log.db-wal").exists(), "the writer's log was taken from under it"
-    window.close()
     table.close()
     connection = sqlite3.connect(path)
     assert connection.execute("SELECT count(*) FROM events").fetchone() == (30,)

@@ -146,6 +146,16 @@ def _shown(value: Any) -> str:
     return short.repr(value)
 
 
+def why_unreadable(error: Exception) -> str:
+    """Why a file of the program's own cannot be used, without anything that stands in it: the message goes to the
+    journal and over the network, and the file may be another than the program wrote."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return "not what this program writes there" + (
+        "" if isinstance(error, ConfigError) else f" ({type(error).__name__})"
+    )
+
+
 def within(key: str, received: float, low: float, high: float) -> None:
     """Raise :class:`ConfigError` unless ``low <= received <= high``; for use in ``__post_init__``."""
     if not low <= received <= high:

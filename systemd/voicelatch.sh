@@ -1,7 +1,7 @@
 #!/bin/sh
 # The door's commands, as `voicelatch NAME ...`. They run as the daemon's user, so that they see what it sees, and who
-# runs them need not own its files. `check --as-service` starts a unit, and `key` is about keys that root alone may add:
-# those take root. Neither the caller's folder nor the environment says which code runs (python -I, env -i); what a
+# runs them need not own its files. `check --as-service` starts a unit, `key` adds keys, `forget --older-bundles` removes
+# bundles: those take root. Neither the caller's folder nor the environment says which code runs (python -I, env -i); what a
 # terminal needs is passed on.
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
@@ -9,9 +9,9 @@ cd /opt/voicelatch || exit 69
 user=voicelatch
 case ${1:-} in
   key) user=root ;;
-  check)
+  check | forget)
     for argument in "$@"; do
-      [ "$argument" != --as-service ] || user=root
+      case $argument in --as-service | --older-bundles) user=root ;; esac
     done
     ;;
 esac

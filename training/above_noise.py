@@ -6,11 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from device.sound.pcm import Samples
 from device.sound.segmenter import SegmenterSpec
 from device.verdict.bundle import Thresholds
 from device.verdict.head import Head
-from device.verdict.interpreter import Embedding
 from device.verdict.noise_check import highest_evidence, noise_evidence
 from training.publish import golden_clips
 from training.voices import Embedder
@@ -24,12 +22,8 @@ def above_noise(thresholds: Thresholds, head: Head, embedder: Embedder, segmente
     and the golden clips reach. A higher one lets no more strangers in, so the bound that was counted still holds."""
     max_clips, least_seconds = thresholds.max_clips, segmenter.min_speech_seconds
 
-    def embed(samples: Samples) -> Embedding:
-        return embedder.interpreter.embed(embedder.log_mel(samples))
-
-    noise = noise_evidence(head, embed, max_clips=max_clips, min_speech_seconds=least_seconds)
-    golden = highest_evidence(
-        head, np.stack([embed(each) for each in golden_clips()]), max_clips=max_clips, min_speech_seconds=least_seconds
-    )
+    noise = noise_evidence(head, embedder.embed_one, max_clips=max_clips, min_speech_seconds=least_seconds)
+    made_up = np.stack([embedder.embed_one(each) for each in golden_clips()])
+    golden = highest_evidence(head, made_up, max_clips=max_clips, min_speech_seconds=least_seconds)
     reached = max(*noise.values(), float(golden.max()))
     return replace(thresholds, open_llr=max(thresholds.open_llr, reached + MARGIN_LLR))

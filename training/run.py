@@ -37,7 +37,7 @@ from training.tracking import Tracker, followers
 from training.versions import current_folder, next_sequence, prune
 from training.voices import joined
 
-UNSIGNED = "not signed ([publish] key is empty): a door that lists trusted keys will refuse this bundle"
+UNSIGNED = "not signed ([publish] key is empty): doors will refuse this bundle; python -m training sign signs it"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.sound.logmel import FrontendSpec, LogMel
+from device.sound.pcm import Samples
 from device.verdict.bundle import npz_arrays, npz_bytes
 from device.verdict.interpreter import Embedding, Interpreter, unit_length
 from device.verdict.scorer import speech_share
@@ -44,6 +45,10 @@ class Embedder:
 
     def __init__(self, model: bytes, frontend: FrontendSpec) -> None:
         self.log_mel, self.interpreter = LogMel(frontend), Interpreter(model)
+
+    def embed_one(self, samples: Samples) -> Embedding:
+        """int16 ``(48000,)`` to an embedding of length 1, float32 ``(d,)``."""
+        return self.interpreter.embed(self.log_mel(samples))
 
     def voices(
         self,

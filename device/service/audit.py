@@ -21,7 +21,7 @@ from typing import Any
 
 from device.errors import ConfigError
 from device.ownership import give_to_owner_of_folder
-from device.settings import settings_from, within
+from device.settings import settings_from, why_unreadable, within
 
 NOTHING = "0" * 64
 HEAD_BYTES = 160
@@ -103,7 +103,8 @@ def read_head(path: Path) -> Head | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, AttributeError) as error:
-        raise ConfigError("the head of the event log cannot be used", where=str(path), received=error) from error
+        raise ConfigError("the head of the event log cannot be used", where=str(path),
+                          received=why_unreadable(error)) from error  # fmt: skip
 
 
 def write_head(path: Path, head: Head, *, durably: bool) -> None:

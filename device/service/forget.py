@@ -27,6 +27,7 @@ from device.service.audit import Head, forge, read_head, read_link, verify, writ
 from device.service.config import Config, read_config
 from device.service.event_table import FAILURES, EventTable, Row, row_of
 from device.service.log_files import LogFiles
+from device.service.older_bundles import bundles_that_know, offer_to_remove, remove_bundles
 from device.service.privacy import files_of, remove, safe
 from device.service.replay import NAME as REPLAY_FILE
 from device.service.take_over import find_old, make_room, take_over
@@ -197,6 +198,8 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--state-dir", type=Path, default=None, help="the daemon's state directory (default: systemd's)"
     )
+    parser.add_argument("--older-bundles", action="store_true",
+                        help="also remove bundles beside the one in service that know the person")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(action=_command)
     return parser
@@ -204,17 +207,25 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def _command(arguments: argparse.Namespace) -> int:
     config = read_config(arguments.config)
+    # First the bundles: they are those of others who deploy, and may take root; all the rest is the daemon's user's.
+    older = bundles_that_know(arguments.person, Path(config.model.bundle))
+    removed = remove_bundles(older) if arguments.older_bundles else ()
     state = enter_state(arguments.state_dir)
     events = events_path(config.events, state)
     become_owner_of(events.parent)
     told = forget_person(arguments.person, config, state=state, events=events,
                          now=datetime.now().astimezone())  # fmt: skip
     if arguments.json:
-        print(json.dumps(asdict(told), indent=1))
+        bundles = {"know": list(older.names), "removed": list(removed), "problem": older.problem}
+        print(json.dumps({**asdict(told), "older_bundles": bundles}, indent=1))
         return 0
     for name in told.files:
         print(f"removed {name}")
     print(f"events: {told.lines} lines changed" + (f", now about {told.pseudonym}" if told.lines else ""))
     for each in told.remains:
         print(f"remains: {each}", file=sys.stderr)
+    if not arguments.older_bundles:
+        removed = offer_to_remove(older, arguments.person)
+    for name in removed:
+        print(f"removed {name}")
     return 0

@@ -1,4 +1,4 @@
-"""``voicelatch key``: the keys that may sign bundles for a door. Make one, sign with it, trust one, list the trusted."""
+"""``voicelatch key``: the keys that may sign bundles for a door. Make, sign with, trust and list them."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def add_parser(commands: Any) -> None:
 
     text = "Make a key pair: FILE for its owner alone, and FILE.pub, the line that doors trust."
     make = what.add_parser("make", help=text, description=text,
-                           epilog=f"Example: python -m device key make door.key --name kitchen. {EXIT_CODES}")  # fmt: skip
+                           epilog=f"Example: python -m device key make door.key. {EXIT_CODES}")  # fmt: skip
     make.add_argument("file", type=Path, metavar="FILE", help="the private key; it must not exist yet")
     make.add_argument("--name", default="", help="whose key it is; part of the public line (default: FILE's name)")
     make.set_defaults(action=_make)
 
     text = "Sign a bundle as it is, once it has been found whole."
-    sign = what.add_parser("sign", help=text, description=text,
-                           epilog=f"Example: python -m device key sign models --key door.key. {EXIT_CODES}")  # fmt: skip
+    example = "python -m device key sign models --key door.key"
+    sign = what.add_parser("sign", help=text, description=text, epilog=f"Example: {example}. {EXIT_CODES}")
     sign.add_argument(
         "bundle", type=Path, metavar="BUNDLE", help="a bundle, or a models folder whose current one it is"
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from device.errors import StateError
 from device.service.config import RelayConfig
-from device.settings import settings_from
+from device.settings import settings_from, why_unreadable
 
 _LOG = logging.getLogger(__name__)
 NAME = "relay.json"
@@ -50,5 +50,7 @@ def recall_pin(environment: Mapping[str, str] = os.environ) -> RelayConfig | Non
     try:
         return settings_from(json.loads(path.read_text(encoding="utf-8")), RelayConfig, where=str(path))
     except (OSError, ValueError) as error:
-        _LOG.error("the remembered pin cannot be used, the configuration's is driven off instead: %s", error)
+        _LOG.error(
+            "the remembered pin cannot be used, the configuration's is driven off instead: %s", why_unreadable(error)
+        )
         return None

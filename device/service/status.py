@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from device.errors import ConfigError, VoicelatchError
-from device.settings import one_of, settings_from, within
+from device.settings import one_of, settings_from, why_unreadable, within
 
 _LOG = logging.getLogger(__name__)
 NAME = "status.json"
@@ -158,7 +158,7 @@ def look(folder: Path) -> Sighting:
     except FileNotFoundError:
         return Sighting(problem=f"{path}: no daemon has left its status here; is it running?")
     except (OSError, AttributeError, ConfigError, ValueError) as error:
-        return Sighting(problem=f"{path}: the status cannot be read: {error}")
+        return Sighting(problem=f"{path}: the status cannot be read: {why_unreadable(error)}")
     alive = _is_alive(status.pid)
     gone = status.state != "stopped" and not alive
     problem = f"process {status.pid} is gone without a word; see the journal" if gone else ""

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from device.errors import BundleError, StateError
 from device.service.config import ModelConfig
-from device.settings import settings_from, within
+from device.settings import settings_from, why_unreadable, within
 from device.verdict.bundle import Bundle, load_bundle
 from device.verdict.safe_files import exists, open_folder, read_regular, replace_file
 from device.verdict.signature import PublicKey, parse_key
@@ -31,8 +31,8 @@ NAME = "accepted.json"
 DEFAULT_STATE = Path("/var/lib/voicelatch")
 STATE_BYTES = 1 << 14
 HOW_TO_TRUST = (
-    "trust the key that signed it: sudo voicelatch key trust LINE; a bundle without a signature is signed where the key "
-    "is: voicelatch key sign BUNDLE --key FILE (voicelatch key make FILE makes one). Only to try things out, "
+    "trust the key that signed it: sudo voicelatch key trust LINE; a bundle without a signature is signed where the "
+    "key is: voicelatch key sign BUNDLE --key FILE (voicelatch key make FILE makes one). Only to try things out, "
     "[model] allow_unsigned = true"
 )
 ALLOW = "if you mean it: python -m device use NAME --models MODELS --allow-downgrade"
@@ -188,7 +188,7 @@ def allow_older(state: Path, bundle: Bundle, *, digest: str) -> Memory:
 def recall(state: Path) -> Memory:
     """What is remembered in ``state``; nothing where there is no file yet. Raises :class:`StateError` when there is
     one and it cannot be read: a door that forgot everything would accept anything."""
-    path, content = state / NAME, b""
+    path = state / NAME
     try:
         with open_folder(state, follow=True) as folder:
             if not exists(folder, NAME):
@@ -201,9 +201,7 @@ def recall(state: Path) -> Memory:
     except FileNotFoundError:
         return Memory()
     except (OSError, ValueError, RecursionError) as error:
-        # Never what stands in it: it goes to the journal, and over the network.
-        reason = error.strerror if isinstance(error, OSError) else f"{len(content)} bytes that are no such note"
-        raise StateError("the last accepted bundle cannot be recalled", where=str(path), received=reason,
+        raise StateError("the last accepted bundle cannot be recalled", where=str(path), received=why_unreadable(error),
                          next_step=f"look who changed it; to begin anew, {ALLOW}") from error  # fmt: skip
 
 

@@ -28,9 +28,10 @@ def trust_for_use(config: Path | None, *, default: Path = DEFAULT_CONFIG) -> Tru
 def add_parser(commands: Any) -> None:
     """Add the command ``use`` to the sub-parsers ``commands``; its ``action`` takes the parsed arguments."""
     text = "Verify a bundle and make it the current one."
+    example = "python -m device use household --models models"
     parser: argparse.ArgumentParser = commands.add_parser(
-        "use", help=text, description=text, epilog=f"Example: python -m device use household --models models. {EXIT_CODES}"
-    )  # fmt: skip
+        "use", help=text, description=text, epilog=f"Example: {example}. {EXIT_CODES}"
+    )
     parser.add_argument("name", help="the bundle's folder below --models")
     parser.add_argument("--models", type=Path, required=True, help="the models folder")
     parser.add_argument("--config", type=Path, default=None,

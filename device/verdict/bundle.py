@@ -147,9 +147,9 @@ def load_bundle(path: Path, *, keys: Sequence[PublicKey] = (), allow_unsigned: b
 
     Where ``keys`` are given, one of them must have signed it (or, with ``allow_unsigned``, nobody), and nothing but the
     sums is looked at before that is known. Without ``keys`` signatures are not verified: whether a door accepts that is
-    for ``device/service/trust.py``. Raises :class:`BundleError` naming the file when anything is missing, altered, foreign, of another schema,
-    or disagrees with the front-end, detector or segmenter of this program. The model's outputs are verified by the
-    scorer.
+    for ``device/service/trust.py``. Raises :class:`BundleError` naming the file when anything is missing, altered,
+    foreign, of another schema, or disagrees with the front-end, detector or segmenter of this program. The model's
+    outputs are verified by the scorer.
     """
     folder = resolve_current(path)
     seal = read_seal(folder)

@@ -105,4 +105,5 @@ def _harmonics(fundamental_hz: float, count: int) -> _Sound:
 def _at_level(sound: _Sound, level_dbfs: float) -> Samples:
     """At that RMS level; peaks beyond full scale are cut, as a microphone would."""
     scaled = sound * (10.0 ** (level_dbfs / 20.0) / np.sqrt(np.mean(np.square(sound)))) * FULL_SCALE
-    return np.clip(np.rint(scaled), -32768, 32767).astype(np.int16)
+    samples: Samples = np.clip(np.rint(scaled), -32768, 32767).astype(np.int16)
+    return samples

@@ -55,14 +55,17 @@ def read_regular(folder: int, name: str, *, max_bytes: int) -> bytes:
         if error.errno in (errno.ELOOP, errno.ENXIO):
             raise OSError(errno.EINVAL, f"{kind_of(folder, name)}, not a regular file", name) from error
         raise
-    with open(descriptor, "rb") as file:
+    try:
         seen = os.fstat(descriptor)
         if not stat.S_ISREG(seen.st_mode):
             raise OSError(errno.EINVAL, f"{_kind(seen.st_mode)}, not a regular file", name)
         if seen.st_size > max_bytes:
             raise OSError(errno.EFBIG, f"too large: {seen.st_size} bytes, more than {max_bytes}", name)
-        # A read sets aside what it is asked for: no more than there is.
-        content = file.read(min(seen.st_size, max_bytes) + 1)
+        with open(descriptor, "rb", closefd=False) as file:
+            # A read sets aside what it is asked for: no more than there is.
+            content = file.read(min(seen.st_size, max_bytes) + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > max_bytes:
         raise OSError(errno.EFBIG, f"too large: more than {max_bytes} bytes", name)
     return content

@@ -32,7 +32,8 @@ class Scorer:
 
     Construction runs the golden self-test and raises :class:`BundleError` when this machine does not compute what the
     workstation computed, or when the bundle would open to noise
-    (:mod:`device.verdict.noise_check`), or :class:`~device.errors.RuntimeMissingError` when there is no runtime that can.
+    (:mod:`device.verdict.noise_check`), or :class:`~device.errors.RuntimeMissingError` when there is no runtime that
+    can.
     """
 
     def __init__(self, bundle: Bundle, *, runtime: str = "auto") -> None:

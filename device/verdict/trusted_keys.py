@@ -32,7 +32,8 @@ def read_public(text_or_file: str) -> PublicKey:
         content = _content(path) or b""
         text, where = content.decode("utf-8", errors="replace").strip(), str(path)
     if text.lstrip().startswith(PRIVATE):
-        raise ConfigError("this is the private key", where=where, allowed="the public line, from the file ending in .pub",
+        raise ConfigError("this is the private key", where=where,
+                          allowed="the public line, from the file that ends in .pub",
                           next_step="keep it where it is; nobody but its owner may see it")  # fmt: skip
     return parse_key(text, where=where)
 

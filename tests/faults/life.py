@@ -112,7 +112,11 @@ class Life:
         path = self.log.with_name("voicelatch.toml")
         kind = self.struck["bad reload"] % 3
         if kind:
-            text = "[relay" if kind == 1 else f'[relay]\npin = 17\n[model]\nbundle = "{path.parent}"\n'
+            text = (
+                "[relay"
+                if kind == 1
+                else f'[relay]\npin = 17\n[model]\nallow_unsigned = true\nbundle = "{path.parent}"\n'
+            )
             path.write_text(text)
             (path.parent / "manifest.json").write_text("{")
         else:

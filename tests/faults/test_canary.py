@@ -30,7 +30,7 @@ class Bench:
         self.hardware = Hardware(microphone=self.microphone, relay=self.relay, clock=self.clock,
                                  supervisor=self.supervisor, events=self.events)  # fmt: skip
         self.door: Door = build_door(
-            Config(relay=RelayConfig(pin=17), model=ModelConfig(bundle=str(models))), self.hardware
+            Config(relay=RelayConfig(pin=17), model=ModelConfig(bundle=str(models), allow_unsigned=True)), self.hardware
         )
         self.fed: list[float] = []
         self.supervisor.alive = lambda: self.fed.append(self.clock.monotonic_seconds())  # type: ignore[method-assign]

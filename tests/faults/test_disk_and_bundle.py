@@ -41,7 +41,8 @@ class Bench:
         shutil.copytree(models / "demo", self.models / "demo")
         (self.models / "current").write_text("demo\n")
         self.config.write_text(
-            f'[relay]\npin = 17\n[replay]\nenabled = false\n[model]\nbundle = "{self.models}"\n[policy]\n'
+            f"[relay]\npin = 17\n[replay]\nenabled = false\n[model]\nallow_unsigned = true\n"
+            f'bundle = "{self.models}"\n[policy]\n'
         )
         self.clock, self.wishes = ManualClock(), Wishes()
         self.events = events if events is not None else RecordedEvents()

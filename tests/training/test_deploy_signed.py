@@ -14,7 +14,7 @@ from device.verdict.bundle import REQUIRED, load_bundle, read_folder, write_bund
 from device.verdict.files import SIGNATURE
 from tests.benches.place import Place
 from tests.benches.ssh_server import SshServer, ssh_server, why_not
-from training.deploy.deploy import Result, UnhealthyError, deploy
+from training.deploy.deploy import Result, UnhealthyError, deploy, deploy_all
 from training.deploy.door import Door
 from training.deploy.parcel import packed
 from training.keys import PRIVATE_FILE, Signer, make_keys, read_signer, sign_bundle
@@ -62,7 +62,8 @@ def published(folder: Path, models: Path, *, sequence: int, signer: Signer | Non
 
 
 def operated(place: Place, state: Path) -> Door:
-    return place.door(privileged_command=shlex.quote(str(place.deploy_script(state))), health_seconds=5.0)
+    command = shlex.quote(str(place.deploy_script(state)))
+    return place.door(config=str(place.config), privileged_command=command, health_seconds=5.0)
 
 
 def test_a_bundle_that_is_signed_after_it_was_sent_is_sent_again_with_its_signature(
@@ -124,3 +125,37 @@ def test_an_operator_who_may_not_write_the_state_is_told_so(
         outcome = deploy(parcel, operated(place, state), older=True, poll_seconds=POLL_SECONDS)
     assert outcome.result == Result.ROLLED_BACK
     assert "cannot be recalled" in outcome.text or "cannot be remembered" in outcome.text
+
+
+def test_a_door_that_would_refuse_the_bundle_says_so_before_anything_is_copied_and_what_to_do(
+    place: Place, tmp_path: Path, models: Path, signer: Signer, state: Path
+) -> None:
+    make_keys(tmp_path / "others")
+    other = read_signer(tmp_path / "others" / PRIVATE_FILE)
+    before = place.folders()
+    for by, said in ((None, "training sign BUNDLE --key FILE"), (other, "sudo voicelatch key trust LINE")):
+        with packed(published(tmp_path / "household", models, sequence=10_000, signer=by)) as parcel:
+            for dry_run in (True, False):
+                (outcome,) = deploy_all(parcel, [operated(place, state)], dry_run=dry_run, parallel=1)
+                assert outcome.result == Result.FAILED
+                assert "nothing was copied" in outcome.text
+                assert said in outcome.text
+    assert (place.folders(), place.current) == (before, "demo")
+
+
+def test_a_door_that_trusts_nobody_yet_names_both_steps_and_one_that_cannot_be_asked_is_served(
+    place: Place, tmp_path: Path, models: Path, signer: Signer, state: Path
+) -> None:
+    trusting = place.config.read_text()
+    place.config.write_text(
+        f'[relay]\npin = 17\n[model]\nbundle = "models"\ntrusted_keys_file = "{tmp_path / "none"}"\n'
+    )
+    with packed(published(tmp_path / "household", models, sequence=10_000, signer=None)) as parcel:
+        (outcome,) = deploy_all(parcel, [operated(place, state)], dry_run=False, parallel=1)
+        assert "training sign BUNDLE" in outcome.text
+        assert "key trust LINE" in outcome.text
+    place.config.write_text(trusting)
+    with packed(published(tmp_path / "household", models, sequence=10_000, signer=signer)) as parcel:
+        door = place.door(config=str(tmp_path / "not to be read"), health_seconds=5.0)
+        place.holds(parcel)
+        assert deploy(parcel, door, dry_run=True).result == Result.PLANNED

@@ -126,7 +126,7 @@ def test_a_missing_field_is_named(shipped: dict[str, Any], key: str) -> None:
 def test_a_front_end_that_would_fill_the_memory_is_refused_before_it_is_made(
     shipped: dict[str, Any], spec: FrontendSpec
 ) -> None:
-    with pytest.raises(BundleError, match="values of a spectrum|1 to 1024"):
+    with pytest.raises(BundleError, match=r"values of a spectrum|1 to 1024"):
         parse({**shipped, "frontend": {"spec": asdict(spec), "fingerprint": spec.fingerprint()}})
 
 

@@ -50,7 +50,7 @@ class World:
         self.folder, self.clock = folder, ManualClock()
         write_password(folder / NAME, HASH)
         self.config = Config(
-            relay=RelayConfig(pin=17), model=ModelConfig(bundle=str(ROOT / "models" / "demo")),
+            relay=RelayConfig(pin=17), model=ModelConfig(bundle=str(ROOT / "models" / "demo"), allow_unsigned=True),
             events=EventsConfig(path=str(folder / "events.db")), privacy=PrivacyConfig(keep_clips=keep_clips),
         )  # fmt: skip
         self.events = FileEvents(folder / "events.db", max_bytes=1_000_000)

@@ -47,6 +47,10 @@ class Outcome:
         return self.result in (Result.DEPLOYED, Result.UNCHANGED, Result.PLANNED)
 
 
+class UntrustedError(DoorError):
+    """The door would refuse the bundle for its signature."""
+
+
 class UnhealthyError(DoorError):
     """The daemon does not report the bundle it should."""
 
@@ -64,6 +68,7 @@ def deploy(
     )
     if seen.current == parcel.folder and before.listening and before.digest == parcel.digest:
         return replace(outcome, text="it serves this bundle already")
+    refuse_untrusted(parcel, door)
     if dry_run:
         state = "its daemon listens" if before.listening else f"its daemon does not listen: {before.problem}"
         return replace(outcome, result=Result.PLANNED, text=state)
@@ -80,6 +85,25 @@ def deploy(
         # A defect of ours, too, must not leave a door with a bundle that nobody saw working.
         return roll_back(replace(outcome, now=parcel.folder), door, _reason(error), poll_seconds=poll_seconds)
     return replace(outcome, result=Result.DEPLOYED, now=parcel.folder, text=prune(door, parcel.folder, seen.current))
+
+
+def refuse_untrusted(parcel: Parcel, door: Door) -> None:
+    """Raise :class:`UntrustedError`, before anything is copied, where the door says that it would refuse the bundle for
+    its signature, or for the want of one."""
+    trusted = door.trusted()
+    if trusted is None or parcel.key_id in trusted.key_ids or (trusted.allow_unsigned and not parcel.key_id):
+        return
+    if trusted.allow_unsigned and not trusted.key_ids:
+        return
+    trust = "on the door: sudo voicelatch key trust LINE (the line is in the file that ends in .pub)"
+    sign = "sign it here: python -m training sign BUNDLE --key FILE"
+    raise UntrustedError(
+        "the door would refuse it, nothing was copied",
+        where=door.name,
+        received=f"it is signed by {parcel.key_id}, which this door does not trust" if parcel.key_id
+        else "nobody has signed it, and this door accepts signed bundles alone",
+        next_step=trust if parcel.key_id else sign if trusted.key_ids else f"{sign}; then {trust}",
+    )  # fmt: skip
 
 
 def bring(parcel: Parcel, door: Door, seen: Seen) -> None:
@@ -237,7 +261,8 @@ def _reason(error: Exception) -> str:
     if isinstance(error, UnhealthyError):
         return str(error.received)
     if isinstance(error, DoorError):
-        return " ".join(f"{error.what}: {error.received}".split())
+        step = f" (next: {error.next_step})" if isinstance(error, UntrustedError) else ""
+        return " ".join(f"{error.what}: {error.received}{step}".split())
     return f"a defect: {type(error).__name__}: {error}"
 
 

@@ -19,6 +19,8 @@ OUTDATED = "the program on the door is older than this one: update it there firs
 CHECKED = (0, 65, 69, 70)
 LOOKED = (0, 69)
 LIST_RECORDINGS, SEND_RECORDINGS = ("recordings", "list", "--json"), ("recordings", "send")
+# `device key list`: also of an older program, which has no such command, and where the configuration cannot be read.
+LISTED = (0, 2, 78)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,14 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Trusted:
+    """Whose bundles a door accepts: the ids of its keys, and whether unsigned ones as well."""
+
+    key_ids: frozenset[str]
+    allow_unsigned: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Door:
     """A door by its name in the report, and the way to it."""
 
@@ -72,6 +82,17 @@ class Door:
         ).splitlines()
         current = next((line.partition("=")[2] for line in said if line.startswith("current=")), "")
         return Seen(current=current.strip(), has_rsync="rsync" in said, holds="holds" in said)
+
+    def trusted(self) -> Trusted | None:
+        """Whose bundles it accepts; None where that cannot be asked: the user may not read its configuration, or the
+        program there is older."""
+        config = ["--config", self.settings.config] if self.settings.config else []
+        said = self.remote.run(self._device("key", "list", "--json", *config), allowed=LISTED)
+        try:
+            told = json.loads(said)
+            return Trusted(frozenset(str(each["id"]) for each in told["keys"]), told["allow_unsigned"] is True)
+        except (KeyError, TypeError, ValueError):
+            return None
 
     def health(self, *, timeout_seconds: float = COMMAND_SECONDS) -> Health:
         """The daemon's status."""

@@ -28,7 +28,8 @@ class DoorSettings:
 
     ``host`` is ``name``, ``user@name`` or an address; ``port`` 0 and an empty ``identity`` leave those to ssh's own
     configuration; ``options`` are further ssh options such as ``ProxyJump=gate``. ``models`` and ``python`` are below
-    ``folder``, or absolute. ``privileged_command`` is the program on the door that does, for this user, the few things
+    ``folder``, or absolute; ``config`` is the daemon's configuration (empty: where install.sh puts it).
+    ``privileged_command`` is the program on the door that does, for this user, the few things
     that take the daemon's rights; an operation follows it (``reload``, ``list-recordings``, ``send-recordings``,
     ``allow-older``). Empty: the user of ssh has those rights, and the door's python is asked directly.
     ``reload_command`` and ``status_command`` are lines for the door's shell, run in ``folder``; an empty
@@ -42,6 +43,7 @@ class DoorSettings:
     identity: str = ""
     options: tuple[str, ...] = ()
     folder: str = "/opt/voicelatch"
+    config: str = ""
     models: str = "models"
     python: str = ".venv/bin/python"
     privileged_command: str = "sudo -n /opt/voicelatch/bin/deploy"
@@ -60,6 +62,8 @@ class DoorSettings:
         for key, value in (("folder", self.folder), ("models", self.models), ("python", self.python)):
             if not value or value.startswith("-") or not value.isprintable():
                 raise ConfigError("not a path", where=key, received=value, allowed="a path; it may not begin with '-'")
+        if self.config and (self.config.startswith("-") or not self.config.isprintable()):
+            raise ConfigError("not a path", where="config", received=self.config, allowed="a path, or nothing")
         if not self.reload_command.strip() and not self.privileged_command.strip():
             raise ConfigError("nothing to run", where="reload_command", received="", allowed="a command line, or a "
                               "privileged_command that has the operation reload")  # fmt: skip

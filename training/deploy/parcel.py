@@ -16,6 +16,7 @@ from device.errors import BundleError, StateError
 from device.service.verified import UNSIGNED, verify
 from device.verdict.bundle import REQUIRED, resolve_current
 from device.verdict.files import FOLDER_BYTES, SIGNATURE, SUMS, read_listed, read_seal
+from device.verdict.signature import parse_signature
 
 # NAME-SEQUENCE-DIGEST: also how bundles that a deployment made are told from those that somebody put there by hand.
 DEPLOYED = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*-\d+-[0-9a-f]{8}")
@@ -24,7 +25,7 @@ DEPLOYED = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*-\d+-[0-9a-f]{8}")
 @dataclass(frozen=True, slots=True)
 class Parcel:
     """A verified bundle: ``path`` holds its files and nothing else; ``digest`` is the SHA-256 (hex) of its
-    SHA256SUMS; ``folder`` its name on every door.
+    SHA256SUMS; ``folder`` its name on every door; ``key_id`` whose signature it says it has (empty: nobody's).
 
     A refresh publishes under the same name as before. On a door each content has a folder of its own, so that the
     previous one is whole for as long as it may be needed.
@@ -35,6 +36,7 @@ class Parcel:
     sequence: int
     digest: str
     folder: str
+    key_id: str = ""
 
     def as_tar(self) -> bytes:
         """The files, readable by everybody, as an uncompressed tar archive."""
@@ -83,4 +85,5 @@ def packed(path: Path) -> Iterator[Parcel]:
                 allowed="letters, digits, '.', '_' and '-'",
                 next_step="publish it under another name",
             )
-        yield Parcel(copy, bundle.name, bundle.sequence, verified.digest, place)
+        key_id = parse_signature(seal.signature, where=f"{folder}/{SIGNATURE}").key_id if seal.signature else ""
+        yield Parcel(copy, bundle.name, bundle.sequence, verified.digest, place, key_id)

@@ -13,6 +13,7 @@
 11. ``device.gateway``   a process of its own, with a network, that reads that feed and passes it on
 12. ``device.web``       another, with the page for browsers in the house: live, events, clips, recording, health
 
-``device.ports`` names what the pipeline needs from the world; ``device.errors`` is every way it can fail.
+``device.ports`` names what the pipeline needs from the world; ``device.errors`` is every way it can fail;
+``device.ownership`` is whose a file is, for root in a folder that another user can write.
 This file imports nothing, so that each room can be used alone.
 """

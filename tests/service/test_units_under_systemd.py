@@ -130,8 +130,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         # Nothing to wait for in a test: a frozen daemon is found sooner than at a door.
         house.write(f"/etc/systemd/system/{DAEMON}.d/watchdog.conf", "[Service]\nWatchdogSec=3\n")
         house.installed = made.run(*INSTALL)
-        # One recording visits again and again here, over restarts: it is no replay, its visits cost little, and it is let
-        # in more often than a household has in an hour.
+        # One recording visits again and again here, over restarts: it is no replay, its visits cost little, and it is
+        # let in more often than a household has in an hour.
         for change in ("active_high = true/active_high = false", "keep_on_disk = true/keep_on_disk = false",
                        "visits_at_once = 6/visits_at_once = 20",
                        "failures_before_strict = 5/failures_before_strict = 20",
@@ -145,7 +145,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 def test_the_install_script_says_what_it_did_and_does_nothing_twice(house: House) -> None:
     print(house.installed)
-    for wrote in ("wrote      /opt/voicelatch/device", f"wrote      {CONFIG}", "wrote      models/demo", "NOPASSWD"):
+    for wrote in ("wrote      /opt/voicelatch/device", f"wrote      {CONFIG}", "wrote      models/demo", "--deployer"):
         assert wrote in house.installed
     assert "microphone Porch: USB Audio\n" in house.installed
     assert 'device = "Porch: USB Audio"' in house.machine.run("cat", CONFIG)
@@ -500,6 +500,39 @@ def test_a_button_or_a_light_gives_the_daemon_the_pins_for_as_long_as_it_is_aske
     assert _groups(house, DAEMON) == bare
 
 
+def test_a_deployer_reloads_the_daemon_by_sudo_and_opens_no_door_with_a_program_of_the_same_name(house: House) -> None:
+    machine, asked = house.machine, "/opt/voicelatch/bin/deploy"
+    if "No such file" in machine.run("ls", "/usr/bin/sudo", check=False):
+        pytest.skip("sudo is not installed")
+    machine.run("useradd", "--create-home", "eve")
+    house.write("/home/eve/device/__init__.py", "")
+    house.write("/home/eve/device/__main__.py", (
+        "import os; print('run as', os.geteuid())\n"
+        "import sys; sys.path.insert(0, '/opt/voicelatch'); del sys.modules['device']\n"
+        "from device.hardware.guardian_relay import GuardianRelay; from pathlib import Path\n"
+        "GuardianRelay(Path('/run/voicelatch-guardian/relay.sock')).pulse(3.0)\n"
+    ))  # fmt: skip
+    machine.run(*SCRIPT, "--deployer", "eve")
+    pid, before, begun = machine.main_pid(DAEMON), _reloads(house), time.monotonic()
+
+    def as_eve(command: str) -> str:
+        become = ("setpriv", "--reuid=eve", "--regid=eve", "--init-groups", "env", "--chdir=/home/eve")
+        return machine.run(*become, "sh", "-c", command, check=False)
+
+    for command in (f"sudo -n {asked} list-recordings", f"PYTHONPATH=/home/eve sudo -n -E {asked} list-recordings",
+                    f"sudo -n -u voicelatch {PYTHON} -m device recordings list"):  # fmt: skip
+        assert "run as" not in as_eve(command)
+    assert as_eve(f"sudo -n {asked} reload") == ""
+    end = time.monotonic() + 30.0
+    while _reloads(house) == before:
+        assert time.monotonic() < end, machine.told()
+        time.sleep(0.1)
+    assert machine.main_pid(DAEMON) == pid
+    assert OPEN not in {level for _, level in house.edges_since(begun)}
+    machine.run(*SCRIPT, "--no-deployer", "eve")
+    assert "password is required" in as_eve(f"sudo -n {asked} reload")
+
+
 def test_neither_unit_has_a_network_capabilities_or_another_s_devices(house: House) -> None:
     for unit in (GUARDIAN, DAEMON):
         pid = house.machine.main_pid(unit)
@@ -529,6 +562,10 @@ def test_removing_it_leaves_the_pin_off_and_what_is_yours(house: House) -> None:
     assert "No such file" in house.machine.run("ls", "/opt/voicelatch", check=False)
     assert "no such user" in house.machine.run("id", "voicelatch", check=False)
     print(house.chip.told())
+
+
+def _reloads(house: House) -> int:
+    return int(json.loads(house.machine.run(COMMAND, "status", "--json"))["last_reload"].get("count", 0))
 
 
 def _check(house: House) -> str:

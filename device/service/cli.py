@@ -74,8 +74,8 @@ def _run(arguments: argparse.Namespace) -> int:
     extras = make_extras(config, clock, state=state, simulate=arguments.simulate, runtime=runtime, status=status)
     microphone, relay = _simulated(arguments.wav, clock) if arguments.simulate else _real(config, clock)
     shown = signalled(_events(config.events, state), config.signals, clock, simulate=arguments.simulate)
-    newest = newest_unix_seconds(events_path(config.events, state)) if config.events.path or state else None
-    events = ClockWatch(Announced(shown, extras.feed), newest)
+    log = events_path(config.events, state or Path()) if config.events.path or state else None
+    events = ClockWatch(Announced(shown, extras.feed), newest_unix_seconds(log) if log is not None else None)
     hardware = Hardware(microphone=microphone, relay=relay, clock=clock,
                         supervisor=SystemdSupervisor.from_environment(), events=events,
                         status=status, extras=extras)  # fmt: skip

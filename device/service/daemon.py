@@ -95,6 +95,7 @@ def build_door(config: Config, hardware: Hardware) -> Door:
     hardware.status.loaded(
         bundle=bundle.name, sequence=bundle.sequence, digest=verified.digest, at=hardware.clock.wall_time()
     )
+    _tell_clock(door)
     return door
 
 
@@ -123,7 +124,6 @@ def reload_door(door: Door, config_path: Path, hardware: Hardware) -> None:
         door.state = forget(door.state)
         hardware.status.reloaded(at=hardware.clock.wall_time())
         door.tell("reloaded")
-        _tell_clock(door)
     hardware.supervisor.ready()
 
 
@@ -149,7 +149,6 @@ def serve(
         # First the file: whoever hears the event may look at it.
         hardware.status.listening()
         door.tell("started")
-        _tell_clock(door)
         hardware.supervisor.ready()
         _listen(door, hardware, wishes, reload, canary=canary, deaf_seconds=deaf_seconds)
         door.tell("stopped")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ TOPICS = ("level", "event", "status", "audio")
 USUAL = frozenset(("level", "event", "status"))
 MAX_NAME = 64
 MOST_RECENT = 100
+# Thirty years of a machine that was never switched off.
+MOST_SECONDS = 1e9
 _ALLOWED = '{"subscribe": [...]}, {"open": {"by": "...", "asked_at_seconds": 12.5}} or {"ask": "...", "with": {...}}'
 
 
@@ -102,8 +103,9 @@ def _count(value: object) -> int:
 
 
 def _seconds(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise _wrong("asked_at_seconds is no time", str(value)[:80], "seconds of the monotonic clock")
+    # A whole number may be too large for a float, which is an error of its own.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MOST_SECONDS:
+        raise _wrong("asked_at_seconds is no time", type(value).__name__, f"seconds, at most {MOST_SECONDS:g}")
     return float(value)
 
 

@@ -86,7 +86,7 @@ class LiveServer:
             elif key.fileobj is self._wake:
                 self._wake.recv(4096)
             elif key.data in self._peers:
-                self._hear(key.data)
+                self._hear_whatever(key.data)
         self._tell_all()
         self._hand_answers()
         self._give_up_waiting()
@@ -133,6 +133,15 @@ class LiveServer:
         self._selector.register(connection, selectors.EVENT_READ, peer)
         self._say(peer, self._status_message())
         self._recount()
+
+    def _hear_whatever(self, peer: Peer) -> None:
+        try:
+            self._hear(peer)
+        except Exception as error:
+            # A defect at one reader's words must not take the feed from all the others.
+            _LOG.exception("a reader of the live feed (user %d) is hung up on, by a defect", peer.uid)
+            if peer in self._peers:
+                self._drop(peer, f"met a defect: {type(error).__name__}")
 
     def _hear(self, peer: Peer) -> None:
         lines, ended = peer.receive()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from device.errors import LiveError
 from device.live import server as server_module
+from device.live.access import Role
 from device.live.feed import Answered, LiveFeed, Opening, SoundLost
 from device.live.peer import MAX_BEHIND_BYTES, Peer
 from device.live.server import MAX_READERS, LiveServer
@@ -353,3 +354,33 @@ def test_a_peer_that_is_gone_is_seen_as_such(world: World) -> None:
     reader.socket.close()
     peer.put(b"x\n" * 10)
     assert not peer.flush()
+
+
+def test_a_defect_at_one_reader_s_words_costs_that_reader_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    other, hostile = world.join(), world.join()
+
+    def stumble(_line: bytes) -> object:
+        raise ZeroDivisionError("nobody thought of this")
+
+    monkeypatch.setattr(server_module, "parse_request", stumble)
+    hostile.say({"subscribe": []})
+    world.step()
+    assert hostile.kinds() == ["status"]
+    assert hostile.ended
+    world.happen("speech")
+    world.step()
+    assert other.kinds() == ["status", "event"]
+    assert not other.ended
+
+
+@pytest.mark.parametrize("role", [Role.PAGE, Role.GATEWAY])
+def test_a_number_that_no_float_can_hold_does_not_end_the_feed(tmp_path: Path, role: Role) -> None:
+    world = World(tmp_path, role=role)
+    other, hostile = world.join(), world.join()
+    hostile.say(b'{"open": {"by": "mqtt", "asked_at_seconds": 1' + b"0" * 400 + b"}}\n")
+    world.step()
+    assert hostile.kinds() == ["status", "refused"]
+    world.happen("speech")
+    world.step()
+    assert other.kinds() == ["status", "event"]
+    world.server.close()

@@ -31,7 +31,6 @@ class Peer:
         self.asker = Asker(role=role, uid=self.uid)
         # A question is being answered: the next one waits for its end, at the other side.
         self.waits = False
-        self.held_since_seconds = math.inf
         self.subscription = Subscription(topics=Subscription().topics & RIGHTS[role])
         self._inbox = b""
         # Who has no question to ask has no long line to send.

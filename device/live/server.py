@@ -15,6 +15,7 @@ from device.errors import LiveError
 from device.live.access import MOST_PEERS, Access, Role, access_of_this_machine, missing_right, question_right
 from device.live.answering import Answerer, Answering
 from device.live.feed import OPENING_SECONDS, Answered, Heard, LiveFeed, Opening, SoundLost
+from device.live.holds import LONGEST_HOLD_SECONDS, REST_SECONDS, Holds
 from device.live.messages import Message, Meter, audio_message, event_message, gap_message
 from device.live.peer import MOST_A_SECOND, Peer, listen, uid_of
 from device.live.refusals import Refusals
@@ -27,8 +28,6 @@ MAX_READERS = 16
 STATUS_SECONDS = 10.0
 IDLE_SECONDS, PAUSE_SECONDS = 0.5, 0.004
 CLOSE_SECONDS = 2.0
-# The page ends a recording after a quarter of an hour; one that does not is hung up on.
-LONGEST_HOLD_SECONDS = 960.0
 
 
 class LiveServer:
@@ -43,7 +42,7 @@ class LiveServer:
                  access: Access | None = None, answerer: Answerer | None = None) -> None:  # fmt: skip
         self._path, self._feed, self._clock, self._status = path, feed, clock, status
         self._access = access if access is not None else access_of_this_machine()
-        self.refusals = Refusals(feed, clock)
+        self.refusals, self._holds = Refusals(feed, clock), Holds()
         self.answering = Answering(answerer, wake=self._rouse)
         self._listener = listen(path)
         self._wake, self._waker = socket.socketpair()
@@ -193,19 +192,20 @@ class LiveServer:
                 wanted = frozenset({"open"})
             case Question():
                 # A recording is saved on a connection beside the one that holds the door.
-                wanted, held = frozenset({question_right(request.name)}), self._holds(peer.uid)
+                wanted, held = frozenset({question_right(request.name)}), self._is_holding(peer.uid)
         lack = missing_right(peer.role, frozenset(wanted), held=held)
+        wants_hold = "hold" in wanted and peer.role is not Role.OWNER
+        if not lack and wants_hold and self._holds.too_long(peer.uid, now_seconds=self._clock.monotonic_seconds()):
+            lack = f"the door was held for {LONGEST_HOLD_SECONDS / 60:.0f} min; for {REST_SECONDS:.0f} s it is free"
         if lack:
             self.refusals.count(peer.uid, peer.role, ", ".join(sorted(wanted)))
             raise LiveError(lack, where="the live feed's request", received=f"user {peer.uid}",
                             next_step="systemd/README.md lists who may ask what")  # fmt: skip
 
-    def _holds(self, uid: int) -> bool:
+    def _is_holding(self, uid: int) -> bool:
         return any(each.subscription.hold for each in self._peers if each.uid == uid)
 
     def _subscribe(self, peer: Peer, request: Subscription) -> None:
-        if request.hold and not peer.subscription.hold:
-            peer.held_since_seconds = self._clock.monotonic_seconds()
         peer.subscription = request
         self._say(peer, {"kind": "subscribed", "topics": sorted(request.topics), "hold": request.hold})
         self._recount()
@@ -226,8 +226,8 @@ class LiveServer:
     def _end_long_holds(self) -> None:
         now = self._clock.monotonic_seconds()
         for peer in list(self._peers):
-            too_long = now - peer.held_since_seconds > LONGEST_HOLD_SECONDS
-            if peer.role is not Role.OWNER and peer.subscription.hold and too_long:
+            too_long = peer.subscription.hold and self._holds.too_long(peer.uid, now_seconds=now)
+            if peer.role is not Role.OWNER and too_long and peer in self._peers:
                 self.refusals.count(peer.uid, peer.role, f"to hold the door for more than {LONGEST_HOLD_SECONDS:.0f} s")
                 self._drop(peer, "held the door for too long")
 
@@ -296,7 +296,9 @@ class LiveServer:
         """What the door asks before it hands anything over."""
         wanted = {topic for peer in self._peers for topic in peer.subscription.topics}
         self._feed.watched = bool(wanted & {"level", "audio"})
-        self._feed.held = any(peer.subscription.hold for peer in self._peers)
+        holding = {peer.uid for peer in self._peers if peer.subscription.hold}
+        self._holds.note(holding, now_seconds=self._clock.monotonic_seconds())
+        self._feed.held = bool(holding)
 
     def _rouse(self) -> None:
         try:

@@ -19,8 +19,10 @@ from device.service.pipeline import Door
 from device.settings import within
 from device.verdict.policy import forget
 
-# Whoever asks more often is refused, and is not told of in an event each time: a log must not fill by asking.
+# Whoever asks more often is refused, and is not told of in an event each time: a log must not fill by asking, since the
+# oldest events, openings among them, go when it is full.
 SHORTEST_SECONDS = 1.0
+MOST_REFUSALS_AN_HOUR = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,7 @@ class RemoteOpening:
     config: RemoteConfig = field(default_factory=RemoteConfig)
     _opened_at_seconds: list[float] = field(default_factory=list)
     _asked_at_seconds: float = -math.inf
+    _refused_at_seconds: list[float] = field(default_factory=list)
     _unreported: int = 0
 
     def heed(self, door: Door, *, fault: str) -> None:
@@ -64,7 +67,7 @@ class RemoteOpening:
             door.state = replace(forget(door.state), cool_down_until_seconds=now + door.policy.cool_down_seconds)
             door.tell("remote_open", by=opening.by, uid=opening.uid, open_seconds=door.open_seconds)
             door.tell("relay_on", resident="", by=opening.by, open_seconds=door.open_seconds)
-        elif often:
+        elif often or not self._may_tell(now):
             self._unreported += 1
         else:
             self._refuse(door, opening, reason)
@@ -81,6 +84,13 @@ class RemoteOpening:
         if len(self._opened_at_seconds) >= self.config.most_an_hour:
             return f"opened {self.config.most_an_hour} times within an hour (remote.most_an_hour)"
         return ""
+
+    def _may_tell(self, now: float) -> bool:
+        self._refused_at_seconds = [at for at in self._refused_at_seconds if now - at < 3600.0]
+        if len(self._refused_at_seconds) >= MOST_REFUSALS_AN_HOUR:
+            return False
+        self._refused_at_seconds.append(now)
+        return True
 
     def _refuse(self, door: Door, opening: Opening, reason: str) -> None:
         unreported, self._unreported = self._unreported, 0

@@ -8,6 +8,7 @@ if every visit had been spent.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import math
@@ -21,12 +22,14 @@ from device.ports import Clock
 from device.service.background import Background
 from device.service.boot import BootClock, BootTime, boot_time, elapsed_seconds
 from device.service.status import StatusFile
-from device.settings import settings_from
+from device.settings import settings_from, why_unreadable
 from device.verdict.policy import Standing
 from device.verdict.tries import Tries, TryLimits, charged, eased, spent
 
 _LOG = logging.getLogger(__name__)
 NAME = "visits.json"
+# What the file is called once a count could not be written: as far as it goes it is too low.
+BEHIND = "visits.behind"
 MOST_BYTES = 1 << 12
 
 
@@ -72,6 +75,8 @@ class TryFile:
             _LOG.warning("there is no state directory: a restart forgets how many visits failed")
             return
         try:
+            if os.path.lexists(self.path.with_name(BEHIND)):
+                raise StateError("visits could not be written before", where=str(self.path.with_name(BEHIND)))
             kept = _read(self.path)
             if kept is not None:
                 self.first = _taken_up(kept, limits, now=self.boot(), now_seconds=now_seconds)
@@ -80,6 +85,7 @@ class TryFile:
         self._latest = self.first
         try:
             _write(self.path, self._kept(self.first, running=True))
+            self.path.with_name(BEHIND).unlink(missing_ok=True)
         except OSError as error:
             # Else each restart would begin where the last file that could be written stands.
             self._begin_spent(limits, now_seconds, error)
@@ -113,7 +119,7 @@ class TryFile:
             # The newest, should several wait: an older one must never come last.
             wanted = self._wanted
             if path is not None and wanted is not None:
-                _write(path, wanted)
+                _write_or_mark(path, wanted)
             if running:
                 self.status.visits(waits_until=waits_until, strict_until=strict_until)
 
@@ -150,8 +156,21 @@ def _read(path: Path) -> Kept | None:
             raise ValueError("not a table")
         return settings_from(table, Kept, where=str(path))
     except (ConfigError, ValueError, RecursionError) as error:
-        raise StateError("the count of visits cannot be read", where=str(path), received=error,
+        raise StateError("the count of visits cannot be read", where=str(path), received=why_unreadable(error),
                          next_step="look who changed it; the door goes on and writes it anew") from error  # fmt: skip
+
+
+def _write_or_mark(path: Path, kept: Kept) -> None:
+    """Write it; where that cannot be done, see that nobody begins with the older file. Raises :class:`OSError`."""
+    behind = path.with_name(BEHIND)
+    try:
+        _write(path, kept)
+    except OSError:
+        # A full disk still takes a new name for what is there.
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(path, behind)
+        raise
+    behind.unlink(missing_ok=True)
 
 
 def _write(path: Path, kept: Kept) -> None:

@@ -16,7 +16,7 @@ from device.service.extras import Extras
 from device.service.forget import forget_in_log
 from device.service.hold import Hold
 from device.service.log_files import LogFiles
-from device.service.remote import RemoteConfig, RemoteOpening
+from device.service.remote import MOST_REFUSALS_AN_HOUR, RemoteConfig, RemoteOpening
 from device.simulated.relay import SimulatedRelay
 from device.simulated.supervisor import RecordedSupervisor
 from device.verdict.policy import PolicyState
@@ -119,6 +119,16 @@ def test_asking_again_and_again_is_refused_and_does_not_fill_the_log() -> None:
     porch.clock.advance(2.0)
     porch.ask()
     assert porch.events.of("remote_refused")[1].details["unreported"] == 19
+
+
+def test_whoever_asks_all_day_long_in_vain_does_not_push_openings_out_of_the_log() -> None:
+    porch = Porch(config=RemoteConfig())
+    for _ in range(3 * 3600 // 10):
+        porch.ask()
+        porch.clock.advance(10.0)
+    refused = porch.events.of("remote_refused")
+    assert len(refused) == 3 * MOST_REFUSALS_AN_HOUR
+    assert sum(int(str(each.details["unreported"])) for each in refused) >= 3600 // 10
 
 
 def test_there_is_a_most_an_hour() -> None:

@@ -167,6 +167,50 @@ def test_a_write_that_fails_later_never_reaches_the_door(tmp_path: Path, monkeyp
     assert began.background.failed == 2
 
 
+def test_a_disk_that_is_full_for_a_while_forgives_nothing_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine, write = Machine(tmp_path), try_file._write
+    first = machine.start()
+    keep(first, Tries(1.0, 1.0, 0.0))
+
+    def full(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(try_file, "_write", full)
+    for visits in range(2, 16):
+        with pytest.raises(OSError, match="No space left"):
+            keep(first, Tries(6.0, float(visits), 0.0))
+    # Somebody pulls the plug, and the disk has room again when the machine is back.
+    monkeypatch.setattr(try_file, "_write", write)
+    machine.reboot()
+    later = machine.start()
+    assert is_strict(LIMITS, later.first)
+    assert wait_left_seconds(LIMITS, later.first) == 45.0
+    assert "could not be written" in later.problem
+    assert os.listdir(tmp_path) == [NAME]
+
+
+def test_a_disk_that_has_room_again_before_the_end_forgets_nothing_and_spends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine, write = Machine(tmp_path), try_file._write
+    first = machine.start()
+
+    def full(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(try_file, "_write", full)
+    with pytest.raises(OSError, match="No space left"):
+        keep(first, Tries(1.0, 1.0, 0.0))
+    monkeypatch.setattr(try_file, "_write", write)
+    keep(first, Tries(2.0, 2.0, 0.0))
+    first.close()
+    assert os.listdir(tmp_path) == [NAME]
+    later = machine.start()
+    assert (later.first.used, later.first.failures, later.problem) == (2.0, 2.0, "")
+
+
 def test_the_door_does_not_wait_for_the_disk_and_the_newest_count_is_written_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

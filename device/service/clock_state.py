@@ -12,8 +12,13 @@ from typing import Protocol
 # Nothing that this program does can have happened before it was written.
 EARLIEST = datetime(2026, 11, 1, tzinfo=UTC)
 SYNCHRONIZED = Path("/run/systemd/timesync/synchronized")
-# 1 where the kernel took the time from a battery-backed clock when it started.
+# 1 where the kernel took the time from the board's own clock when it started. A Raspberry Pi 5 has one, and a battery
+# for it only where somebody connected one: without, it begins in 1970, and systemd moves the calendar on to where it
+# last was. What that clock shows itself (seconds since 1970) stands beside.
 SET_FROM_HARDWARE = Path("/sys/class/rtc/rtc0/hctosys")
+SHOWN_BY_HARDWARE = "since_epoch"
+# A board's clock may be set to local time.
+ZONE_SECONDS = 15 * 3600
 _STA_UNSYNC = 0x0040
 # The status word's place in Linux's struct timex: after modes (padded), offset, freq, maxerror and esterror.
 _LONGS_BEFORE_STATUS = 5
@@ -57,13 +62,18 @@ class SystemClockState:
     def problem(self, now: datetime) -> str:
         if now < EARLIEST:
             return f"the clock was never set: it shows {now:%Y-%m-%d}"
-        if self.synchronized.exists() or self.kernel() or _reads_1(self.set_from_hardware):
+        if self.synchronized.exists() or self.kernel() or self._hardware_knows(now):
             return ""
         return "the clock was not set since this machine started: no time server, no battery-backed clock"
 
+    def _hardware_knows(self, now: datetime) -> bool:
+        shown = _whole_number(self.set_from_hardware.with_name(SHOWN_BY_HARDWARE))
+        return _whole_number(self.set_from_hardware) == 1 and abs(now.timestamp() - shown) <= ZONE_SECONDS
 
-def _reads_1(path: Path) -> bool:
+
+def _whole_number(path: Path) -> int:
+    """What stands in a file of the kernel's; 0 where it cannot be read or is none."""
     try:
-        return path.read_text(encoding="ascii").strip() == "1"
-    except (OSError, UnicodeDecodeError):
-        return False
+        return int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return 0

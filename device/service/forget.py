@@ -163,7 +163,7 @@ def _without(key: str, value: Any, person: str, pseudonym: str) -> Any:
     if key in TEXTS and isinstance(value, str):
         return re.sub(_word(safe(person)), pseudonym, re.sub(_word(person), pseudonym, value))
     if key in LISTED and isinstance(value, list):
-        return [pseudonym if name == person else name for name in value]
+        return [pseudonym if same_name(str(name), person) else name for name in value]
     if key in KEYED and isinstance(value, Mapping):
         return {pseudonym if same_name(name, person) else name: each for name, each in value.items()}
     return value

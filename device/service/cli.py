@@ -31,6 +31,7 @@ from device.service.scan_command import add_parser as add_scan
 from device.service.use_command import add_parser as add_use
 from device.service.web_command import add_parser as add_web
 from device.service.where import DEFAULT_CONFIG
+from device.terminal.bars import printable
 from device.terminal.output import reader_is_gone, run_quietly
 from device.verdict.safe_files import open_folder, replace_file
 
@@ -139,7 +140,7 @@ def _check(arguments: argparse.Namespace) -> int:
         print(json.dumps([asdict(each) for each in findings], indent=1))
     else:
         for each in findings:
-            print(f"{'ok    ' if each.ok else 'FAILED'} {each.part}: {each.text}")
+            print(_printable(f"{'ok    ' if each.ok else 'FAILED'} {each.part}: {each.text}"))
     deaf = any(each.part == "microphone" and not each.ok for each in findings)
     if deaf and look(DEFAULT_FOLDER).listening:
         print(
@@ -301,6 +302,11 @@ def _called() -> str:
     return "python -m device" if Path(sys.argv[0]).name == "__main__.py" else "voicelatch"
 
 
+def _printable(text: str) -> str:
+    """Lines in which the name of a file cannot move the cursor."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     return run_quietly(lambda: _main(argv))
@@ -315,7 +321,7 @@ def _main(argv: Sequence[str] | None) -> int:
     try:
         return int(arguments.action(arguments))
     except VoicelatchError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(_printable(f"error: {error}"), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -30,10 +30,11 @@ from device.service.config import Config, read_config
 from device.service.event_table import FAILURES, EventTable, Row, row_of
 from device.service.known_people import NAME as KNOWN_FILE
 from device.service.log_files import LogFiles
-from device.service.older_bundles import bundles_that_know, offer_to_remove, remove_bundles
+from device.service.older_bundles import bundles_that_know, offer_to_remove, remove_bundles, say_what_remains
 from device.service.privacy import files_of, remove, safe
 from device.service.replay import NAME as REPLAY_FILE
 from device.service.where import DEFAULT_CONFIG, enter_state, events_path
+from device.terminal.bars import printable
 from device.verdict.bundle import load_bundle, resolve_current
 
 # The fields of events in which people are named: as a whole, within a text, as keys, or in lists.
@@ -234,12 +235,14 @@ def _command(arguments: argparse.Namespace) -> int:
         print(json.dumps({**asdict(told), "older_bundles": bundles}, indent=1))
         return 0
     for name in told.files:
-        print(f"removed {name}")
+        print(f"removed {printable(name)}")
     print(f"events: {told.lines} lines changed" + (f", now about {told.pseudonym}" if told.lines else ""))
     for each in told.remains:
         print(f"remains: {each}", file=sys.stderr)
-    if not arguments.older_bundles:
+    if arguments.older_bundles:
+        say_what_remains(older)
+    else:
         removed = offer_to_remove(older, arguments.person)
     for name in removed:
-        print(f"removed {name}")
+        print(f"removed {printable(name)}")
     return 0

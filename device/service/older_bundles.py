@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from device.errors import BundleError, StateError
+from device.terminal.bars import printable
 from device.verdict.bundle import MANIFEST_BYTES, POINTER, read_pointer
 from device.verdict.safe_files import is_folder, open_folder, read_regular
 
@@ -78,17 +79,24 @@ def remove_bundles(known: OlderBundles) -> tuple[str, ...]:
 def offer_to_remove(known: OlderBundles, person: str) -> tuple[str, ...]:
     """Name the folders; on a terminal ask whether to remove them, elsewhere say the command that does. Returns the
     paths that were removed. Raises :class:`StateError` as :func:`remove_bundles`."""
-    if known.problem:
-        print(f"remains: further bundles may know this voice: {known.problem}", file=sys.stderr)
+    say_what_remains(known)
     if not known.names:
         return ()
-    print(f"remains: older bundles in {known.models} know this voice: {', '.join(known.names)}", file=sys.stderr)
+    # Whoever deploys names these folders, and root reads them on a terminal.
+    names = printable(", ".join(known.names))
+    print(f"remains: older bundles in {known.models} know this voice: {names}", file=sys.stderr)
     if not sys.stdin.isatty() or not sys.stderr.isatty():
         command = shlex.join(["sudo", "voicelatch", "forget", person, "--older-bundles"])
         print(f"next: {command} removes them; the one in service stays", file=sys.stderr)
         return ()
     print("Remove them? There is no way back to them then. [y/N] ", end="", file=sys.stderr, flush=True)
     return remove_bundles(known) if sys.stdin.readline().strip().lower() in ("y", "yes") else ()
+
+
+def say_what_remains(known: OlderBundles) -> None:
+    """Say what could not be looked at, where there is something."""
+    if known.problem:
+        print(f"remains: further bundles may know this voice: {printable(known.problem)}", file=sys.stderr)
 
 
 def _knows(models: int, name: str, person: str) -> bool | None:

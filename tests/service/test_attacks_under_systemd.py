@@ -106,3 +106,21 @@ def test_nobody_else_reaches_the_live_socket(house: House) -> None:
     assert told.strip() == "b''" or "Connection reset" in told
     modes = machine.run("stat", "-c", "%U %G %a", "/run/voicelatch-live", "/run/voicelatch-live/live.sock")
     assert modes.split("\n")[:2] == ["voicelatch voicelatch-live 2750", "voicelatch voicelatch-live 660"]
+
+
+ASK = """import ctypes, json
+library = ctypes.CDLL(None)
+asked = (ctypes.c_long * 32)()
+may_ask = library.adjtimex(ctypes.byref(asked)) >= 0
+bounding = next(line for line in open("/proc/self/status") if line.startswith("CapBnd"))
+print(json.dumps({"may ask": may_ask, "capabilities": int(bounding.split()[1], 16)}))
+"""
+
+
+def test_the_daemon_may_ask_the_kernel_whether_the_clock_was_set_and_cannot_set_it(house: House) -> None:
+    """Without the answer nobody with hours gets in where another service than systemd's own keeps the time."""
+    (house.machine.shared / "ask.py").write_text(ASK)
+    answers = broken_into(house, DAEMON, ExecStart=f"{PYTHON} /srv/shared/ask.py", RuntimeDirectoryPreserve="yes",
+                          ExecStopPost="", ExecReload="")  # fmt: skip
+    # To set it takes CAP_SYS_TIME.
+    assert answers == {"may ask": True, "capabilities": 0}

@@ -114,6 +114,25 @@ def test_no_link_is_followed_to_what_is_read_or_removed(shelf: Path, tmp_path: P
     assert not (shelf / "old-1").exists()
 
 
+def test_a_folder_s_name_moves_nobody_s_cursor(shelf: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (shelf / "old-1").rename(shelf / "old\x1b]0;all is well\a")
+    (shelf / "old-2").rename(shelf / "older\x9b2J")
+    assert forget(shelf, "Anna") == 0
+    assert forget(shelf, "Anna", "--older-bundles") == 0
+    said = capsys.readouterr()
+    assert not {"\x1b", "\a", "\x9b"} & {*said.out, *said.err}
+    assert "old?]0;all is well?" in said.err
+    assert "old?]0;all is well?" in said.out
+
+
+def test_what_could_not_be_looked_at_is_said_also_where_the_others_are_removed(
+    shelf: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (shelf / "old-1/manifest.json").write_text("{")
+    assert forget(shelf, "Anna", "--older-bundles") == 0
+    assert "further bundles may know this voice: old-1 cannot be looked at" in capsys.readouterr().err
+
+
 def test_without_the_right_to_it_the_command_is_said(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
@@ -121,3 +140,13 @@ def test_without_the_right_to_it_the_command_is_said(shelf: Path, monkeypatch: p
     monkeypatch.setattr(shutil, "rmtree", refuse)
     with pytest.raises(StateError, match=r"Permission denied[\s\S]*sudo voicelatch forget NAME --older-bundles"):
         remove_bundles(bundles_that_know("Anna", shelf))
+
+
+def test_a_path_in_an_error_moves_nobody_s_cursor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "\x1b]0;all is well\a.toml"
+    config.write_text("[relay]\npin = 'x'\n")
+    assert cli.main(["check", "--simulate", "--config", str(config)]) == 78
+    assert cli.main(["forget", "Anna", "--config", str(config)]) == 78
+    said = capsys.readouterr()
+    assert not {"\x1b", "\a"} & {*said.out, *said.err}
+    assert "\n" in said.err.strip()

@@ -29,7 +29,9 @@ def become_owner_of(folder: Path) -> None:
         return
     path = Path(os.path.abspath(folder))
     try:
-        for part in (*reversed(path.parents), path):
+        # First as it is written, up to the first part that is another's: links before that are root's own, and where
+        # they lead counts as well.
+        for part in (*_parts(path), *_parts(Path(os.path.realpath(path)))):
             owner = os.lstat(part)
             if owner.st_uid != 0:
                 _become(owner.st_uid, owner.st_gid)
@@ -39,6 +41,10 @@ def become_owner_of(folder: Path) -> None:
     except OSError as error:
         raise StateError("this command cannot become the folder's user", where=str(path), received=error,
                          next_step="run it as that user") from error  # fmt: skip
+
+
+def _parts(path: Path) -> tuple[Path, ...]:
+    return (*reversed(path.parents), path)
 
 
 def _become(uid: int, gid: int) -> None:

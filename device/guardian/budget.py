@@ -82,7 +82,7 @@ class BudgetFile:
             charges = tuple((_number(at), _number(seconds)) for at, seconds in table)
         except FileNotFoundError:
             return budget, ""
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
             return spent(budget, now_seconds=now_seconds), f"{type(error).__name__}: {error}"
         if any(not (0.0 <= at <= now_seconds and 0.0 <= seconds <= HOUR_SECONDS) for at, seconds in charges):
             return spent(budget, now_seconds=now_seconds), "it holds times that cannot be"

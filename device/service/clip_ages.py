@@ -45,7 +45,7 @@ class ClipAges:
             since = {str(key): float(value) for key, value in content["clips"].items()}
         except FileNotFoundError:
             return
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             _LOG.error("the ages of kept clips in %s cannot be used and begin anew: %s", self.path, error)
             return
         self._last, self._run_seconds = last, run_seconds

@@ -225,5 +225,8 @@ def test_root_becomes_the_user_of_the_first_folder_on_the_way_that_is_not_root_s
 
     assert became(house.state / "log") == became(house.state) == f"{uid} {uid} {uid} {gid}"
     assert became(house.private).startswith("0 0 0")
+    (house.private / "moved").symlink_to(house.state)
+    (house.private / "further").symlink_to(house.private / "moved")
+    assert became(house.private / "moved") == became(house.private / "further") == became(house.state)
     become_owner_of(house.private / "absent")
     assert os.geteuid() == 0

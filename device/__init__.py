@@ -14,6 +14,7 @@
 12. ``device.web``       another, with the page for browsers in the house: live, events, clips, recording, health
 
 ``device.ports`` names what the pipeline needs from the world; ``device.errors`` is every way it can fail;
-``device.names`` is the one form in which people's names enter.
+``device.names`` is the one form in which people's names enter, ``device.ownership`` is whose a file is, for root in a
+folder that another user can write.
 This file imports nothing, so that each room can be used alone.
 """

@@ -8,7 +8,7 @@ export PATH
 cd /opt/voicelatch || exit 69
 user=voicelatch
 case ${1:-} in
-  key) user=root ;;
+  key) [ "${2:-}" = list ] || user=root ;;
   web) user=voicelatch-web ;;
   check | forget)
     for argument in "$@"; do

@@ -86,10 +86,14 @@ def _line(told: dict[str, dict[str, float]]) -> str:
 
 
 def _roll_back(arguments: argparse.Namespace) -> int:
+    from training.residents import changes_in_words, residents_in_service
     from training.versions import roll_back
 
+    before = residents_in_service(arguments.models)
     left, reached = roll_back(arguments.models)
     print(f"{arguments.models}/current: {left} -> {reached}")
+    for change in changes_in_words(before, residents_in_service(arguments.models)):
+        print(change)
     return 0
 
 

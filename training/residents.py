@@ -82,7 +82,8 @@ def with_enough_speech(
     seconds: dict[str, float] = defaultdict(float)
     for each in clips:
         seconds[each.speaker] += each.clip.speech_seconds
-    short = {name: seconds[name] for name in sorted(set(people)) if seconds[name] < min_speech_seconds}
+    # Without any clip nobody can be enrolled, whatever the least is.
+    short = {name: seconds[name] for name in sorted(set(people)) if seconds[name] < max(min_speech_seconds, 1e-6)}
     enough = tuple(name for name in sorted(set(people)) if name not in short)
     stopping = [name for name in short if name in in_service]
     if stopping or not enough:

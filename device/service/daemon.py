@@ -106,6 +106,7 @@ def build_door(config: Config, hardware: Hardware) -> Door:
     hardware.status.loaded(
         bundle=bundle.name, sequence=bundle.sequence, digest=verified.digest, at=hardware.clock.wall_time()
     )
+    _tell_clock(door)
     return door
 
 
@@ -136,7 +137,6 @@ def reload_door(door: Door, config_path: Path, hardware: Hardware) -> None:
         hardware.status.reloaded(at=hardware.clock.wall_time())
         door.tell("reloaded")
         _tell_problems(door, loaded.problems)
-        _tell_clock(door)
         hardware.extras.people.tell(door.tell)
     hardware.supervisor.ready()
 
@@ -167,7 +167,6 @@ def serve(
         _tell_problems(door, problems)
         for kind, reason in hardware.extras.forgotten().items():
             door.tell(kind, reason=reason)
-        _tell_clock(door)
         # Another bundle may have been put in its place while nobody was here.
         hardware.extras.people.tell(door.tell)
         hardware.supervisor.ready()

@@ -221,7 +221,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def _command(arguments: argparse.Namespace) -> int:
     config = read_config(arguments.config)
-    # Bundles are the models folder's, which root may be needed for; the rest is done as the daemon's user.
+    # First the bundles: they are those of others who deploy, and may take root; all the rest is the daemon's user's.
     older = bundles_that_know(arguments.person, Path(config.model.bundle))
     removed = remove_bundles(older) if arguments.older_bundles else ()
     state = enter_state(arguments.state_dir)

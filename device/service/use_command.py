@@ -49,12 +49,12 @@ def _command(arguments: argparse.Namespace) -> int:
     used = use_bundle(arguments.models, arguments.name, trust=replace(trust_for_use(arguments.config), state=state),
                       downgrade_in=(state or DEFAULT_STATE) if arguments.allow_downgrade else None)  # fmt: skip
     if arguments.json:
-        print(json.dumps(asdict(used)))
+        change = ("no_longer_known", "newly_known")
+        print(json.dumps({key: value for key, value in asdict(used).items() if value or key not in change}))
     else:
         note = " It may be older than the last accepted one." if arguments.allow_downgrade else ""
         before = used.previous or "none"
         print(f"{used.current} is current; before: {before}.{note} Reload the daemon to take it up.")
-        change = PeopleChange(used.no_longer_known, used.newly_known)
-        if change:
-            print(change)
+        if used.no_longer_known or used.newly_known:
+            print(PeopleChange(used.no_longer_known, used.newly_known))
     return 0

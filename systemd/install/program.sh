@@ -69,8 +69,9 @@ print("\n".join(f"{part}: {text}" for part, ok, text in findings if part in DOOR
 PY
   )
   rm -f "$errors"
-  if ! "$environment/bin/python" -I -c 'import lgpio' 2>/dev/null && grep -qE '^pin_factory *= *"lgpio"' "$config"; then
-    problems+="${problems:+$'\n'}lgpio: it is not there, and [relay] pin_factory asks for it"
+  # Only where it was there before: a machine without pins may have the program all the same.
+  if ! has_lgpio "$environment" && has_lgpio "$target/.venv" && grep -qE '^pin_factory *= *"lgpio"' "$config"; then
+    problems+="${problems:+$'\n'}lgpio: the new environment lacks it, and [relay] pin_factory asks for it"
   fi
   [ -n "$problems" ] || { say "examined   $config and the bundle, by the new program"; return 0; }
   say "REFUSED    by the new program:"
@@ -81,6 +82,8 @@ PY
   fi
   say "           there is no old program to keep; the door does not start until that is mended"
 }
+
+has_lgpio() { "$1/bin/python" -I -c 'import lgpio' 2>/dev/null; }
 
 # What was made for a program that is not taken up.
 program_forget() {

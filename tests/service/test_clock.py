@@ -14,10 +14,17 @@ from device.ports import Event
 from device.service import cli
 from device.service.clock_state import SystemClockState, kernel_is_synchronised
 from device.service.clock_watch import ClockWatch, newest_unix_seconds
+from device.service.config import read_config
+from device.service.daemon import Hardware, build_door
 from device.service.elapsed import Moment, elapsed_seconds
+from device.service.extras import Extras
 from device.service.schedule import Schedule, ScheduleConfig
 from device.simulated.clock import ManualClock
 from device.simulated.events import RecordedEvents
+from device.simulated.microphone import SimulatedMicrophone
+from device.simulated.relay import SimulatedRelay
+from device.simulated.supervisor import RecordedSupervisor
+from device.verdict.bundle import load_bundle, resolve_current
 from tests.doubles import Bench, loud, quiet
 from tests.event_logs import kinds, sink, verdict
 
@@ -189,3 +196,16 @@ def test_check_and_status_say_that_the_clock_was_never_set(
     assert f"CAREFUL: {NEVER_SET}" in capsys.readouterr().out
     cli.main(["status", "--runtime-dir", str(tmp_path)])
     assert NEVER_SET in capsys.readouterr().out
+
+
+def test_the_daemon_says_at_the_start_that_nobody_knows_the_hours(tmp_path: Path, models: Path) -> None:
+    events, clock = RecordedEvents(), ManualClock()
+    resident = load_bundle(resolve_current(models)).residents[0]
+    (tmp_path / "c.toml").write_text(f'[relay]\npin = 17\npin_factory = "mock"\n[model]\nbundle = "{models}"\n'
+                                     f'[[schedule]]\nperson = "{resident}"\n')  # fmt: skip
+    hardware = Hardware(microphone=SimulatedMicrophone([quiet(1)], clock=clock), relay=SimulatedRelay(clock),
+                        clock=clock, supervisor=RecordedSupervisor(), events=events,
+                        extras=Extras(clock_state=NeverSet()))  # fmt: skip
+    build_door(read_config(tmp_path / "c.toml"), hardware)
+    (event,) = events.of("clock_not_set")
+    assert event.details["reason"] == f"{NEVER_SET}; nobody with hours can come in"

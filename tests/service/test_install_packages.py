@@ -1,4 +1,4 @@
-"""What ``install.sh`` asks of apt, and what it advises where lgpio is not to be had: the shipped functions over stubs."""
+"""What ``install.sh`` asks of apt, and what it advises where lgpio is not to be had: shipped functions over stubs."""
 
 import subprocess
 from pathlib import Path
@@ -35,9 +35,8 @@ def packages(folder: Path, *, version: str = "3.11", index: str = "libportaudio2
         (folder / name).chmod(0o755)
     (folder / "os-release").write_text(system)
     script = folder / "environment.sh"
-    script.write_text(
-        (ROOT / "systemd/install/environment.sh").read_text().replace("/etc/os-release", f"{folder}/os-release")
-    )
+    shipped = (ROOT / "systemd/install/environment.sh").read_text()
+    script.write_text(shipped.replace("/etc/os-release", f"{folder}/os-release"))
     done = subprocess.run(
         ["bash", "-c", RUN, "install", offline, script], cwd=folder, capture_output=True, text=True, check=False,
         env={"PATH": f"{folder}:/usr/bin:/bin", "VERSION": version, "INDEX": index, "UPDATE": str(update)},

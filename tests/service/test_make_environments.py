@@ -1,4 +1,4 @@
-"""``make`` notices an environment that is half made, lost its interpreter, or is of another Python, and makes it anew."""
+"""``make`` notices an environment half made, without its interpreter or of another Python, and makes it anew."""
 
 import os
 import shutil
@@ -36,8 +36,8 @@ def checkout(tmp_path: Path) -> Path:
 def times_made(checkout: Path) -> int:
     """After a run of make: how often an environment was made from nothing."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "PYTHON", "VIRTUAL"))}
-    done = subprocess.run(["make", ".venv/ready", f"PYTHON={checkout}/python"], cwd=checkout, capture_output=True, text=True,
-                          check=False, env=clean)  # fmt: skip
+    done = subprocess.run(["make", ".venv/ready", f"PYTHON={checkout}/python"], cwd=checkout, capture_output=True,
+                          text=True, check=False, env=clean)  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert subprocess.run([checkout / ".venv/bin/python", "-c", "import pip"], check=False).returncode == 0
     return len((checkout / "made").read_text().splitlines())

@@ -74,7 +74,7 @@ def test_the_daemon_says_after_a_minute_that_its_microphone_delivers_nothing_and
         seen.append(json.loads((tmp_path / "status.json").read_text())["microphone"])
         record(event)  # type: ignore[arg-type]
 
-    events.record = look  # type: ignore[method-assign, assignment]
+    events.record = look  # type: ignore[method-assign]
     config = Config(relay=RelayConfig(pin=17), model=ModelConfig(bundle=str(models)))
     serve(build_door(config, hardware), hardware, Wishes(), lambda: None)
     (silent,), (back,) = events.of("microphone_silent"), events.of("microphone_back")

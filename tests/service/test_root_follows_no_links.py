@@ -1,5 +1,6 @@
 """Root, in a folder that the daemon's user can write: whatever that user plants, root's own files stay root's."""
 
+import json
 import os
 import pwd
 import shutil
@@ -171,6 +172,8 @@ def test_the_page_s_password_is_written_through_no_link(house: House, name: str)
 
 def test_what_root_makes_belongs_to_the_daemon_s_user(house: House, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "models/demo", tmp_path / "demo")
+    newer = {"highest": {"name": "newer", "sequence": 999_999_999, "digest": "0" * 64}}
+    (house.state / "accepted.json").write_text(json.dumps(newer))
     done = house.run("use", "demo", "--models", str(tmp_path), "--config", str(house.config), "--allow-downgrade",
                      "--state-dir", str(house.state))  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -220,7 +220,7 @@ def test_the_command_is_the_daemon_s_user_for_whoever_may_use_sudo(
         (tmp_path / name).chmod(0o755)
     done = subprocess.run(
         ["sh", "-c", script, "voicelatch", *arguments], capture_output=True, text=True, check=True,
-        env={"PATH": "/usr/bin:/bin", "TERM": "linux", "PYTHONPATH": "/home/eve", "LD_PRELOAD": "", "HOME": "/home/eve"},
+        env={"PATH": "/usr/bin:/bin", "TERM": "linux", "PYTHONPATH": "/home/eve", "HOME": "/home/eve"},
     )  # fmt: skip
     said = done.stdout.splitlines()
     assert said[:5] == ["-u", user, "--", "/usr/bin/env", "-i"]

@@ -102,6 +102,26 @@ def test_damaged_wavs_get_the_same_answer_from_every_reader(anna: Path) -> None:
         assert len(answers) == 1
 
 
+def test_other_forms_that_were_cut_are_no_silent_success(anna: Path) -> None:
+    for name in ("cut.aiff", "cut.flac"):
+        soundfile.write(anna / name, SOUND / 32768, 16_000, subtype="PCM_16")
+        (anna / name).write_bytes((anna / name).read_bytes()[:40_000])
+    left_out = reasons(anna.parents[1])
+    assert "cut short" in left_out["cut.aiff"]
+    assert "cannot be decoded" in left_out["cut.flac"]
+
+
+@needs_ffmpeg
+def test_a_flac_and_an_mp3_from_a_pipe_do_not_name_their_length_and_are_read(anna: Path, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "plain.wav", SOUND, 16_000, subtype="PCM_16")
+    for form in ("flac", "mp3"):
+        with (anna / f"piped.{form}").open("wb") as out:
+            command = ["ffmpeg", "-loglevel", "error", "-i", str(tmp_path / "plain.wav"), "-f", form, "-"]
+            subprocess.run(command, stdout=out, check=True)
+        assert len(read_audio(anna / f"piped.{form}")) == pytest.approx(len(SOUND), abs=3000)
+    assert reasons(anna.parents[1]) == {}
+
+
 def test_channels_that_cancel_are_no_silence_and_the_one_used_is_said(anna: Path) -> None:
     soundfile.write(anna / "opposite.wav", np.stack([SOUND, -SOUND], axis=1), 16_000, subtype="PCM_16")
     soundfile.write(anna / "dead.flac", np.stack([SOUND, 0 * SOUND], axis=1), 16_000, subtype="PCM_16")

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import numpy as np
 import soundfile
@@ -28,6 +28,11 @@ FORMS = (
     "WAV (also above 4 GB: W64, RF64), FLAC, Ogg (Vorbis, Opus), MP3, AIFF and CAF files, any number of channels, "
     "8 to 192 kHz; m4a, aac and videos through ffmpeg where it is installed"
 )
+
+
+SLACK_SECONDS = 0.5
+# libsndfile's number for a length that the file does not name.
+UNKNOWN_FRAMES = 1 << 62
 
 
 class Decoder(Protocol):
@@ -164,7 +169,8 @@ class _SndfileDecoder:
                         yield sound
             except (soundfile.LibsndfileError, RuntimeError) as error:
                 raise ffmpeg.unreadable(self.path, _reason(error)) from error
-        if count < round(self.seconds * self.rate_hz):
+        # Lossy forms name a little more than they give.
+        if count / self.rate_hz < self.seconds - SLACK_SECONDS:
             raise AudioFormatError(
                 "the file was cut short", where=str(self.path),
                 received=f"{count / self.rate_hz:.1f} s of sound, its header names {self.seconds:.1f} s",
@@ -174,6 +180,8 @@ class _SndfileDecoder:
 
 def _open_sndfile(path: Path, kind: str) -> Decoder:
     with open_recording_file(path) as raw:
+        if kind == "aiff":
+            _refuse_a_cut_form(raw, path)
         try:
             with _opened(raw.fileno()) as file:
                 frames, rate_hz, channels = int(file.frames), int(file.samplerate), int(file.channels)
@@ -181,9 +189,26 @@ def _open_sndfile(path: Path, kind: str) -> Decoder:
             known = WORDS.get(kind, "no audio format that is known")
             reason = known if kind not in SNDFILE_KINDS else f"{known}: {_reason(error)}"
             raise ffmpeg.unreadable(path, reason) from error
+    if frames >= UNKNOWN_FRAMES:
+        # A recorder to a pipe: libsndfile cannot read it without its length.
+        if not ffmpeg.is_installed():
+            raise ffmpeg.missing(path, f"{WORDS.get(kind, kind)} that does not name its length")
+        return ffmpeg.open_ffmpeg(path)
     if frames <= 0:
         raise AudioFormatError("holds no sound", where=str(path), next_step="record or copy it again")
     return _SndfileDecoder(path=path, rate_hz=rate_hz, channels=channels, seconds=frames / rate_hz)
+
+
+def _refuse_a_cut_form(raw: BinaryIO, path: Path) -> None:
+    """libsndfile takes an AIFF file that was cut short as it is, in silence."""
+    size = os.fstat(raw.fileno()).st_size
+    # Not by the file object: it reads ahead, and the decoder shares the descriptor's place.
+    named = int.from_bytes(os.pread(raw.fileno(), 8, 0)[4:], "big") + 8
+    # A recorder to a pipe names nothing, or everything.
+    if size < named < 0x7FFF0000:
+        raise AudioFormatError("the file was cut short", where=str(path),
+                               received=f"{size} bytes, its header names {named}",
+                               allowed="a complete recording", next_step="copy it again")  # fmt: skip
 
 
 def _opened(descriptor: int) -> soundfile.SoundFile:

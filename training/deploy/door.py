@@ -18,9 +18,9 @@ OUTDATED = "the program on the door is older than this one: update it there firs
 # What `device check` and `device status` leave with when they have an answer, good or bad.
 CHECKED = (0, 65, 69, 70)
 LOOKED = (0, 69)
+LIST_RECORDINGS, SEND_RECORDINGS = ("recordings", "list", "--json"), ("recordings", "send")
 # `device key list`: also of an older program, which has no such command, and where the configuration cannot be read.
 LISTED = (0, 2, 78)
-LIST_RECORDINGS, SEND_RECORDINGS = ("recordings", "list", "--json"), ("recordings", "send")
 
 
 @dataclass(frozen=True, slots=True)

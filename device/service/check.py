@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.errors import ConfigError, MicrophoneError, RuntimeMissingError, VoicelatchError
+from device.errors import MicrophoneError, RuntimeMissingError, VoicelatchError
 from device.hardware.clock import SystemClock
 from device.hardware.microphone import SounddeviceMicrophone
 from device.service.check_around import describe_light, describe_metrics, describe_mqtt, describe_page, describe_tones
@@ -128,13 +128,8 @@ def _schedule(config: Config, bundle: Bundle) -> str:
     named = sorted({each.person for each in config.schedule})
     free = sorted(set(bundle.residents) - set(named))
     problem = SystemClockState().problem(SystemClock().wall_time())
-    if problem and config.clock.require_set:
-        raise ConfigError(
-            "nobody with hours can come in", where="clock.require_set", received=problem,
-            next_step="let a time service set the clock (timedatectl set-ntp true), or add a battery-backed clock; "
-            "require_set = false believes the clock as it is",
-        )  # fmt: skip
-    note = f"; CAREFUL: {problem}" if problem else ""
+    closed = "; until then nobody with hours can come in" if config.clock.require_set else ""
+    note = f"; CAREFUL: {problem}{closed}" if problem else ""
     return f"hours for {', '.join(named)}; at any hour: {', '.join(free) or 'nobody'}{note}"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.errors import MicrophoneError, RuntimeMissingError, VoicelatchError
+from device.errors import ConfigError, MicrophoneError, RuntimeMissingError, VoicelatchError
 from device.hardware.clock import SystemClock
 from device.hardware.microphone import SounddeviceMicrophone
 from device.service.check_around import describe_light, describe_metrics, describe_mqtt, describe_page, describe_tones

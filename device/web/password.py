@@ -65,8 +65,9 @@ def write_password(path: Path, made: PasswordHash) -> None:
                 os.unlink(fresh, dir_fd=folder)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             descriptor = os.open(fresh, flags, 0o600, dir_fd=folder)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(made.line + "\n")
+            # In bytes: who has just become another user may have no way to a codec that is not loaded yet.
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(f"{made.line}\n".encode())
                 if os.geteuid() == 0:
                     owner = os.fstat(folder)
                     os.fchown(descriptor, owner.st_uid, owner.st_gid)

@@ -16,7 +16,7 @@ NAME = "events.db"
 
 
 def seeds(folder: Path) -> tuple[bytes, ...]:
-    """A database, and the JSON lines of an earlier version."""
+    """A database, and lines of a log that are none."""
     folder.mkdir(parents=True, exist_ok=True)
     log = sink(folder / "seed")
     for number in range(12):

@@ -154,8 +154,12 @@ def test_a_wav_file_that_declares_more_than_it_has_takes_no_memory_for_it(tmp_pa
     (tmp_path / "a.wav").write_bytes(content[:4] + b"\xff\xff\xff\xff" + content[8:])
     tracemalloc.start()
     try:
-        with pytest.raises(VoicelatchError):
-            read_wav(tmp_path / "a.wav")
+        if declared > 10**9:
+            # A recorder to a pipe names so much: what is there is the sound.
+            assert len(read_wav(tmp_path / "a.wav")) == 40
+        else:
+            with pytest.raises(VoicelatchError):
+                read_wav(tmp_path / "a.wav")
         assert tracemalloc.get_traced_memory()[1] < 500_000
     finally:
         tracemalloc.stop()

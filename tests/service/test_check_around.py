@@ -110,7 +110,7 @@ def test_the_page_s_password_is_no_matter_of_the_daemon_s_user(tmp_path: Path, m
 
 def test_the_light_s_pin_is_claimed_and_let_go() -> None:
     asked = SignalsConfig(led=True, led_pin=5, pin_factory="mock")
-    assert describe_light(asked) == describe_light(asked) == "pin 5 claimed through mock, dark"
+    assert describe_light(asked) == describe_light(asked) == "pin 5 of mock claimed, dark"
 
 
 def test_check_has_a_finding_for_each_part_that_is_switched_on_and_none_for_the_others(
@@ -133,7 +133,7 @@ def test_check_looks_at_the_light_and_at_the_unit_s_right_to_it(
     monkeypatch.setattr(check, "pins_within_reach", lambda: "within reach")
     config = config_with(tmp_path, models, '[signals]\nled = true\npin_factory = "mock"\n')
     told = {each.part: each.text for each in check.check_all(config, simulate=False)}
-    assert told["light"] == "pin 22 claimed through mock, dark"
+    assert told["light"] == "pin 22 of mock claimed, dark"
     assert told["unit"] == "within reach"
 
 

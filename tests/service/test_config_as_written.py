@@ -21,7 +21,7 @@ from device.simulated.relay import SimulatedRelay
 from device.simulated.supervisor import RecordedSupervisor
 from tests.conftest import ROOT
 
-DOOR = '[relay]\npin = 17\npin_factory = "mock"\n[model]\nbundle = "{models}"\n'
+DOOR = '[relay]\npin = 17\npin_factory = "mock"\n[model]\nbundle = "{models}"\nallow_unsigned = true\n'
 MISTAKES = {
     "an unknown key": "[web]\nprot = 8737\n",
     "a value of another kind": '[mqtt]\nport = "1883"\n',

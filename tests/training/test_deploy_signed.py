@@ -63,7 +63,7 @@ def published(folder: Path, models: Path, *, sequence: int, signer: Signer | Non
 
 def operated(place: Place, state: Path) -> Door:
     command = shlex.quote(str(place.deploy_script(state)))
-    return place.door(config=str(place.config), privileged_command=command, health_seconds=5.0)
+    return place.door(config=str(place.config), privileged_command=command, health_seconds=30.0)
 
 
 def test_a_bundle_that_is_signed_after_it_was_sent_is_sent_again_with_its_signature(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import logging
 import os
-import zipfile
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -51,23 +52,35 @@ class ReplayFile:
     def load(self, memory: ReplayMemory, clock: Clock) -> None:
         """Take up what an earlier process left."""
         try:
-            if not self.path.exists():
-                return
-            if self.path.stat().st_size > MOST_BYTES:
-                raise StateError("the replay memory is too large", where=str(self.path), allowed=f"{MOST_BYTES} bytes")
-            with np.load(self.path, allow_pickle=False) as arrays:
-                if not np.array_equal(arrays["form"], FORM):
-                    raise StateError("the replay memory is of another version", where=str(self.path))
-                saved = BootTime(str(arrays["boot"]), float(arrays["boot_seconds"]))
-                away_seconds = elapsed_seconds(saved, self.boot())
-                memory.take_arrays(
-                    {name: arrays[name] for name in arrays.files},
-                    now_seconds=clock.monotonic_seconds(),
-                    away_seconds=away_seconds,
-                )
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            self.problem = str(error)
-            _LOG.error("the replay memory in %s cannot be used and begins anew: %s", self.path, error)
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self._begin_anew(error.strerror or type(error).__name__)
+            return
+        try:
+            with open(descriptor, "rb") as file:
+                if os.fstat(descriptor).st_size > MOST_BYTES:
+                    raise StateError("it is too large", allowed=f"{MOST_BYTES} bytes")
+                with np.load(file, allow_pickle=False) as arrays:
+                    self._take_up(arrays, memory, clock)
+        except StateError as error:
+            self._begin_anew(str(error))
+        except (
+            Exception
+        ) as error:  # a damaged archive raises whatever its bytes make of it; the door starts all the same
+            self._begin_anew(f"not what this program writes there ({type(error).__name__})")
+
+    def _take_up(self, arrays: Mapping[str, Any], memory: ReplayMemory, clock: Clock) -> None:
+        if not np.array_equal(arrays["form"], FORM):
+            raise StateError("it is of another version")
+        saved = BootTime(str(arrays["boot"]), float(arrays["boot_seconds"]))
+        memory.take_arrays({name: arrays[name] for name in arrays}, now_seconds=clock.monotonic_seconds(),
+                           away_seconds=elapsed_seconds(saved, self.boot()))  # fmt: skip
+
+    def _begin_anew(self, reason: str) -> None:
+        self.problem = f"{self.path}: {reason}"
+        _LOG.error("the replay memory in %s cannot be used and begins anew: %s", self.path, reason)
 
     def save(self, memory: ReplayMemory, clock: Clock) -> None:
         """Write it, soon and in the background."""

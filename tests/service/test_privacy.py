@@ -160,6 +160,35 @@ def test_a_damaged_replay_memory_begins_anew(tmp_path: Path, content: bytes, cap
     assert "begins anew" in caplog.text
 
 
+def test_a_byte_that_a_worn_card_changed_in_the_replay_memory_does_not_keep_the_door_from_starting(
+    tmp_path: Path,
+) -> None:
+    memory, background = make_memory(ReplayConfig()), Background()
+    memory.add(made(7), now_seconds=0.0)
+    path = tmp_path / "replay.npz"
+    ReplayFile(path, background).save(memory, ManualClock())
+    background.close()
+    whole = path.read_bytes()
+    problems = set[str]()
+    for place in range(0, len(whole), 7):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0xFF
+        path.write_bytes(damaged)
+        file = ReplayFile(path, Background())
+        file.load(make_memory(ReplayConfig()), ManualClock())
+        problems.add(file.problem)
+    assert len(problems) > 2, "no damage was noticed"
+
+
+def test_a_link_in_place_of_the_replay_memory_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("hunter2")
+    (tmp_path / "replay.npz").symlink_to(tmp_path / "secret")
+    file = ReplayFile(tmp_path / "replay.npz", Background())
+    file.load(make_memory(ReplayConfig()), ManualClock())
+    assert "symbolic link" in file.problem
+    assert "hunter2" not in file.problem
+
+
 def test_a_replay_memory_of_an_older_program_begins_anew(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -126,7 +126,7 @@ def pin_to_release(config: Path, environment: Mapping[str, str] = os.environ) ->
             table = json.loads(path.read_text(encoding="utf-8"))
             if isinstance(table, dict):
                 return _pin(table)
-        except (OSError, ValueError, SettingsError):
+        except (OSError, ValueError, RecursionError, SettingsError):
             # Torn or foreign: the configuration is the next best witness, and raises if it is none either.
             return read_settings(config).pin
     return read_settings(config).pin

@@ -48,8 +48,11 @@ def recall_pin(environment: Mapping[str, str] = os.environ) -> RelayConfig | Non
     if path is None or not path.exists():
         return None
     try:
-        return settings_from(json.loads(path.read_text(encoding="utf-8")), RelayConfig, where=str(path))
-    except (OSError, ValueError) as error:
+        table = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(table, dict):
+            raise ValueError("not a table")
+        return settings_from(table, RelayConfig, where=str(path))
+    except (OSError, ValueError, RecursionError) as error:
         _LOG.error(
             "the remembered pin cannot be used, the configuration's is driven off instead: %s", why_unreadable(error)
         )

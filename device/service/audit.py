@@ -103,7 +103,7 @@ def read_head(path: Path) -> Head | None:
         return settings_from(json.loads(path.read_text(encoding="utf-8")), Head, where=str(path))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise ConfigError("the head of the event log cannot be used", where=str(path),
                           received=why_unreadable(error)) from error  # fmt: skip
 

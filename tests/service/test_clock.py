@@ -200,8 +200,10 @@ def test_check_and_status_say_that_the_clock_was_never_set(
 ) -> None:
     monkeypatch.setattr(SystemClockState, "problem", lambda _self, _now: NEVER_SET)
     monkeypatch.setattr("device.service.check.check_people", lambda _tables, _residents: None)
-    text = f'[relay]\npin = 17\npin_factory = "mock"\n[model]\nallow_unsigned = true\nbundle = "{models}"\n'
-    text += '[[schedule]]\nperson = "Anna"\n'
+    text = (
+        f'[relay]\npin = 17\npin_factory = "mock"\n[model]\nbundle = "{models}"\nallow_unsigned = true\n'
+        '[[schedule]]\nperson = "Anna"\n'
+    )
     (tmp_path / "c.toml").write_text(text)
     assert cli.main(["check", "--simulate", "--config", str(tmp_path / "c.toml")]) == 0
     assert f"CAREFUL: {NEVER_SET}; until then nobody with hours can come in" in capsys.readouterr().out

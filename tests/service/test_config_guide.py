@@ -31,9 +31,8 @@ def test_the_text_is_that_of_the_example_which_is_installed_with_the_program() -
     assert example_text() == EXAMPLE.read_text()
     packaged = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
     assert "voicelatch.toml" in packaged["device.service"]
-    assert 'cp -rL "$here/device"' in (ROOT / "systemd/install/program.sh").read_text(), (
-        "a link would lead nowhere there"
-    )
+    installed = (ROOT / "systemd/install/program.sh").read_text()
+    assert 'cp -rL "$here/device"' in installed, "a link would lead nowhere there"
 
 
 def test_the_example_holds_every_key_and_no_other() -> None:

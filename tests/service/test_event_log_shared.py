@@ -41,14 +41,13 @@ for _ in range(int(sys.argv[1])):
 # Every page opens the log for itself, on its own thread.
 PAGES = """
 import sys, threading
-from datetime import date
 from pathlib import Path
-from device.web.visits import Visits
-visits = Visits(Path(sys.argv[1]))
+from device.service.event_reader import EVERYTHING, EventReader
 def look():
     for _ in range(25):
-        assert visits.of_day(date(2026, 1, 2), "all") is not None
-        visits.get(3)
+        with EventReader(Path(sys.argv[1])) as reader:
+            assert reader.latest(500, EVERYTHING) is not None
+            reader.get(3)
 threads = [threading.Thread(target=look) for _ in range(4)]
 [each.start() for each in threads]
 [each.join() for each in threads]
@@ -138,7 +137,7 @@ def test_following_costs_the_daemon_no_event_and_shows_every_one(state: Path) ->
     assert seen == list(range(len(seen)))
 
 
-def test_pages_cost_the_daemon_no_event(state: Path) -> None:
+def test_readers_in_several_threads_cost_the_daemon_no_event(state: Path) -> None:
     with a_writer(state):
         done = subprocess.run([sys.executable, "-c", PAGES, state / "events.db"], cwd=ROOT, capture_output=True,
                               text=True, check=False, timeout=120)  # fmt: skip

@@ -19,7 +19,7 @@ def driven(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bool]]:
     made: list[tuple[int, bool]] = []
 
     class Relay:
-        def __init__(self, pin: int, *, active_high: bool, pin_factory: str) -> None:
+        def __init__(self, pin: int, *, active_high: bool, pin_factory: str, chip_label: str) -> None:
             made.append((pin, active_high))
 
         def close(self) -> None: ...

@@ -20,6 +20,8 @@ from device.guardian.errors import SettingsError, SocketError
 from device.guardian.guard import Limits
 from device.guardian.protocol import DEFAULT_SOCKET
 
+# No number in [relay] is anywhere near it.
+MOST_NUMBER = 1e9
 MEMORY = "pin.json"
 
 
@@ -157,5 +159,8 @@ def _text(table: Mapping[str, Any], key: str, usual: str) -> str:
 def _number(table: Mapping[str, Any], key: str, usual: float) -> float:
     value = table.get(key, usual)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise SettingsError(f"relay.{key} is not a number", received=repr(value))
+        raise SettingsError(f"relay.{key} is not a number", received=repr(value)[:80])
+    if not abs(value) <= MOST_NUMBER:
+        # A whole number may be too large for a float, which is an error of its own.
+        raise SettingsError(f"relay.{key} is out of range", received="a number that is too large, or none")
     return float(value)

@@ -80,7 +80,8 @@ def test_no_file_is_a_boot_and_one_that_was_written_is_read(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("line", ["max_on_seconds_an_hour = 9.9", "max_on_seconds_an_hour = 901.0",
                                   "max_on_seconds_an_hour = 20.0\nmax_on_seconds = 21.0",
-                                  'max_on_seconds_an_hour = "60"'])  # fmt: skip
+                                  'max_on_seconds_an_hour = "60"', "max_on_seconds_an_hour = nan",
+                                  f"max_on_seconds_an_hour = 1{'0' * 400}"])  # fmt: skip
 def test_a_limit_out_of_range_is_refused(tmp_path: Path, line: str) -> None:
     (tmp_path / "c.toml").write_text(f"[relay]\npin = 17\n{line}\n")
     with pytest.raises(SettingsError, match="max_on_seconds_an_hour"):

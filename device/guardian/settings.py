@@ -98,9 +98,12 @@ def _relay_table(path: Path) -> object:
                 inside = line.split("#")[0].strip() == "[relay]"
             lines.append(line if inside else "")
         try:
-            return tomllib.loads("\n".join(lines)).get("relay")
+            table = tomllib.loads("\n".join(lines)).get("relay")
         except tomllib.TOMLDecodeError:
+            table = None
+        if table is None:
             raise SettingsError(f"{path} cannot be read", received=error) from error
+        return table
 
 
 def remember_pin(settings: PinSettings, environment: Mapping[str, str] = os.environ) -> None:

@@ -49,7 +49,8 @@ def test_anything_else_is_refused(line: bytes) -> None:
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**400), 10**400) | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(
-        st.sampled_from(["open", "by", "asked_at_seconds", "subscribe", "recent", "hold", "audio"]) | st.text(max_size=5), inner, max_size=4
+        st.sampled_from(["open", "by", "asked_at_seconds", "subscribe", "recent", "hold", "audio"])
+        | st.text(max_size=5), inner, max_size=4,
     ),
     max_leaves=10,
 )  # fmt: skip

@@ -108,8 +108,10 @@ def test_who_is_forgotten_is_forgotten_in_these_events_and_in_the_note(tmp_path:
     assert not any("Anna" in line for line in lines(tmp_path / "events.db"))
     remember_people(tmp_path, ["Anna"])
     config = Config(relay=RelayConfig(pin=17), model=ModelConfig(bundle=str(models)))
-    forget_person("Anna", config, state=tmp_path, events=tmp_path / "none", now=NOW)
+    forgotten = forget_person("Anna", config, state=tmp_path, events=tmp_path / "none", now=NOW)
     assert recall_people(tmp_path) == ()
+    # The event of the next bundle says again who is no longer known.
+    assert "run this once more" in forgotten.remains[0]
 
 
 def test_use_says_whom_the_door_will_no_longer_know(

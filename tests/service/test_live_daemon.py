@@ -77,6 +77,21 @@ def test_while_a_reader_holds_the_door_a_resident_is_not_let_in(config: Path) ->
     assert {each.details["outcome"] for each in decisions} == {"held"}
 
 
+def test_a_reload_does_not_end_a_hold(config: Path) -> None:
+    things = hardware(config, None, [ANNA, silence(4.0)])
+    things.extras.feed.held = True
+    door = build_door(read_config(config), things)
+    reload_door(door, config, things)
+    serve(door, things, Wishes(), lambda: None)
+    assert isinstance(things.events, Announced)
+    assert isinstance(things.events.inner, RecordedEvents)
+    outcomes = [event.details["outcome"] for event in things.events.inner.of("decision")]
+    assert outcomes
+    assert set(outcomes) == {"held"}
+    assert isinstance(things.relay, SimulatedRelay)
+    assert things.relay.history == []
+
+
 def test_a_reload_takes_up_whether_remote_openings_are_allowed(config: Path) -> None:
     things = hardware(config, None, [])
     door = build_door(read_config(config), things)

@@ -193,8 +193,8 @@ def _remains(person: str, config: Config) -> list[str]:
             found.insert(
                 0,
                 f"the bundle {config.model.bundle} knows this voice and opens for it: remove the recordings in the "
-                "workshop, train a bundle without the person, bring it here, reload, then run this once more: the event "
-                "of that change has the name",
+                "workshop, train a bundle without the person, bring it here, reload, then run this once more: "
+                "the event of that change has the name",
             )
     if any(each.person == person for each in config.schedule):
         found.append("the configuration has a [[schedule]] of this name: remove it together with the bundle's voice")

@@ -114,7 +114,7 @@ class Scorer:
 def decibels_apart(computed: Features, expected: Features, spec: FrontendSpec) -> float:
     """The largest difference of two clips' features of ``spec``, in dB also where they are powers."""
     if spec.decibels:
-        return float(np.abs(computed - expected).max())
+        return float(np.abs(computed - expected).max()) * spec.decibels_per_unit
     ratio = np.maximum(computed, spec.log_floor) / np.maximum(expected, spec.log_floor)
     return float(np.abs(10.0 * np.log10(ratio)).max())
 

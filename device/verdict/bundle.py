@@ -1,7 +1,7 @@
 """The bundle: everything the door knows, in one folder, verified before it is believed.
 
-``model.tflite``, ``head.npz`` (prototypes, owners, cohort), ``golden.npz`` (clips with the features and int8 outputs
-they must give), ``manifest.json``, the report, ``SHA256SUMS`` over all of them and, where the workshop has a key, a
+``model.tflite``, ``head.npz`` (prototypes, owners, cohort), ``golden.npz`` (clips with the features and outputs they
+must give), ``manifest.json``, the report, ``SHA256SUMS`` over all of them and, where the workshop has a key, a
 ``SIGNATURE``. ``models/README.md`` describes every field. Writing happens in a temporary folder that is renamed when
 complete, so a half-written bundle cannot have a bundle's name.
 """
@@ -23,6 +23,7 @@ from device.sound.pcm import CLIP_SAMPLES
 from device.sound.segmenter import SegmenterSpec
 from device.sound.vad import VadSpec
 from device.verdict.files import REPUBLISH, SUMS, as_text, read_bytes, read_folder, read_listed, read_seal, write_folder
+from device.verdict.golden import Golden
 from device.verdict.head import Head
 from device.verdict.interpreter import TensorSpec
 from device.verdict.manifest import SCHEMA, Manifest, Thresholds, parse_manifest
@@ -42,17 +43,6 @@ POINTER_BYTES = 1 << 10
 # The cohort as every prototype hears it is computed once, when the bundle is loaded: numbers of that table.
 MAX_HEARD = 10_000_000
 MAX_GOLDEN = 32
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Golden:
-    """``clips`` int16 ``(g, 48000)``; ``features`` float32 ``(g, frames, bands)``; ``outputs`` int8 ``(g, d)``;
-    ``tolerance_steps``: by runtime, how many int8 steps an output may differ."""
-
-    clips: NDArray[np.int16]
-    features: NDArray[np.float32]
-    outputs: NDArray[np.int8]
-    tolerance_steps: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,8 +160,8 @@ def _golden(content: bytes, manifest: Manifest, *, where: str) -> Golden:
     if not 1 <= len(clips) <= MAX_GOLDEN:
         raise _unfit(where, f"{len(clips)} clips", f"1 to {MAX_GOLDEN}")
     features = _array(arrays, "features", "float32", (len(clips), *manifest.input.shape), where)
-    outputs = _array(arrays, "outputs", "int8", (len(clips), *manifest.output.shape), where)
-    return Golden(clips, features, outputs, manifest.tolerance_steps)
+    outputs = _array(arrays, "outputs", manifest.output.dtype, (len(clips), *manifest.output.shape), where)
+    return Golden(clips, features, outputs, manifest.tolerances)
 
 
 def _arrays(content: bytes, where: str) -> dict[str, NDArray[Any]]:

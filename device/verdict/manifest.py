@@ -16,14 +16,17 @@ from device.sound.logmel import FrontendSpec
 from device.sound.segmenter import SegmenterSpec
 from device.sound.vad import VadSpec
 from device.verdict.files import REPUBLISH, as_text
+from device.verdict.golden import Tolerance
 from device.verdict.head import Calibration
 from device.verdict.interpreter import TensorSpec
 
 SCHEMA = 2
 MAX_RESIDENTS = 1000
 MAX_CLIPS = 100
-# Steps of int8 beyond which a golden output proves nothing.
+# Beyond these a golden output proves nothing: steps of int8, and of an embedding of length 1 cosine and difference.
 MAX_TOLERANCE_STEPS = 8
+LEAST_COSINE = 0.999
+MAX_DIFFERENCE = 0.02
 # A front-end within these cannot fill a small board's memory; the shipped one needs 64 bands and 152 064 values.
 MAX_MEL_BANDS = 1024
 MAX_SPECTRUM_VALUES = 4_000_000
@@ -60,7 +63,7 @@ class Manifest:
     residents: tuple[str, ...]
     calibration: Calibration
     thresholds: Thresholds
-    tolerance_steps: Mapping[str, int]
+    tolerances: Mapping[str, Tolerance]
     raw: Mapping[str, Any]
 
 
@@ -91,7 +94,7 @@ def parse_manifest(content: bytes, *, where: str) -> Manifest:
         residents=_residents(_get(raw, "residents", where), f"{where}: residents"),
         calibration=_fields(Calibration, _get(raw, "calibration", where), f"{where}: calibration"),
         thresholds=_thresholds(_get(raw, "thresholds", where), f"{where}: thresholds"),
-        tolerance_steps=_tolerance(_get(raw, "golden", where), f"{where}: golden"),
+        tolerances=_tolerances(_get(raw, "golden", where), f"{where}: golden"),
         raw=raw,
     )
     if made.input.shape != frontend.shape:
@@ -180,9 +183,25 @@ def _name(value: Any, where: str) -> str:
     return value
 
 
-def _tolerance(table: Any, where: str) -> dict[str, int]:
-    steps = _table(_get(_table(table, where, ""), "tolerance_steps", where), where, "tolerance_steps")
-    return {name: _within(each, 0, MAX_TOLERANCE_STEPS, f"{where}.tolerance_steps") for name, each in steps.items()}
+def _tolerances(table: Any, where: str) -> dict[str, Tolerance]:
+    """``tolerance_steps`` by runtime for an int8 network, ``tolerance`` by runtime for one that answers in float."""
+    table = _table(table, where, "")
+    if "tolerance" in table:
+        by_runtime = _table(table["tolerance"], where, "tolerance")
+        return {name: _direction(each, f"{where}.tolerance.{_shown(name)}") for name, each in by_runtime.items()}
+    where = f"{where}.tolerance_steps"
+    steps = _table(_get(table, "tolerance_steps", where), where, "")
+    return {name: Tolerance(steps=_within(each, 0, MAX_TOLERANCE_STEPS, where)) for name, each in steps.items()}
+
+
+def _direction(table: Any, where: str) -> Tolerance:
+    table = _table(table, where, "")
+    cosine = _value(_get(table, "least_cosine", where), float, f"{where}.least_cosine")
+    difference = _value(_get(table, "largest_difference", where), float, f"{where}.largest_difference")
+    if not LEAST_COSINE <= cosine <= 1.0 or not 0.0 <= difference <= MAX_DIFFERENCE:
+        raise _bad(where, f"cosine {cosine}, difference {difference}",
+                   f"cosine {LEAST_COSINE} to 1, difference 0 to {MAX_DIFFERENCE}")  # fmt: skip
+    return Tolerance(least_cosine=cosine, largest_difference=difference)
 
 
 def _value(value: Any, kind: type, where: str) -> Any:

@@ -19,6 +19,7 @@ from training.deploy.pull_command import add_parser as add_pull
 from training.explain.command import add_parser as add_explain
 from training.keys import add_parser as add_keys
 from training.listen import add_parser as add_augment
+from training.networks.weights_command import add_parser as add_weights
 from training.progress import Bars
 from training.replay_study import add_parser as add_replay_study
 from training.scan import add_parser as add_scan
@@ -124,6 +125,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_index(commands)
     add_augment(commands)
     add_fetch(commands)
+    add_weights(commands)
     add_survey(commands)
     add_pull(commands)
     add_deploy(commands)

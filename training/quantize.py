@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from device.errors import BundleError, ConfigError
+from training.learning_settings import CONVERSIONS
 
-CONVERSIONS = ("int8", "dynamic", "float16")
 NEWEST_MIN_RUNTIME = (2, 14, 0)
 
 
@@ -54,13 +54,14 @@ def quantize(network: Any, calibration: NDArray[np.float32]) -> bytes:
 def to_dynamic(network: Any, shape: tuple[int, ...]) -> bytes:
     """The model's bytes with int8 weights, float32 in and out, for features of ``shape`` ``(frames, bands)``.
 
-    Raises :class:`BundleError` as :func:`quantize` does.
+    For ``ai-edge-litert`` alone: the older runtime does not know all of it, and is slow and inexact in the rest.
     """
-    return _checked(_converter(network, shape).convert())
+    model: bytes = _converter(network, shape).convert()
+    return model
 
 
 def to_float16(network: Any, shape: tuple[int, ...]) -> bytes:
-    """The same with float16 weights."""
+    """The same with float16 weights, for both runtimes. Raises :class:`BundleError` as :func:`quantize` does."""
     converter = _converter(network, shape)
     converter.target_spec.supported_types = [tf.float16]
     return _checked(converter.convert())

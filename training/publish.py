@@ -36,11 +36,11 @@ TOLERANCE_STEPS = {"ai-edge-litert": 1, "tflite-runtime": 2}
 # A network that answers in float, by its conversion: cosine and largest difference of embeddings of length 1.
 # Activations that are quantised as they come fall to either side of a step with the processor's last digit: of CAM++
 # x86-64 and emulated Arm (Cortex-A72, A76) were up to 0.0005 of cosine and 0.008 apart; another conversion of the same
-# weights is 0.0015 to 0.004 away, the second runtime further. float16 has no such steps.
+# weights is 0.0015 to 0.004 away, the second runtime further. float16 has no such steps: 3e-7 apart there.
 TOLERANCE: Mapping[str, Mapping[str, Mapping[str, float]]] = {
     "dynamic": {"ai-edge-litert": {"least_cosine": 0.999, "largest_difference": 0.015}},
     "float16": {
-        "ai-edge-litert": {"least_cosine": 0.99999, "largest_difference": 1e-3},
+        "ai-edge-litert": {"least_cosine": 0.999999, "largest_difference": 2e-5},
         "tflite-runtime": {"least_cosine": 0.99999, "largest_difference": 1e-3},
     },
 }

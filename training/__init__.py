@@ -11,9 +11,9 @@
 7. ``fit``            the backbone, learnt from many speakers, on ``batches``, going on where ``begin`` says;
                       ``layer_log`` tells how each layer moves
    ``whitening``      its embeddings spread over all directions, within its last layer
-8. ``quantize``       Keras -> full int8 TFLite
-9. ``backbone``       the int8 network with its cohort and validation strangers, reusable by every refresh
-   ``imported``       or a backbone learnt by others
+8. ``quantize``       Keras -> TFLite: full int8, int8 weights, or float16
+9. ``backbone``       the converted network with its cohort and validation strangers, reusable by every refresh
+   ``imported``       or a backbone learnt by others: ``networks.weights_command`` fetches published weights
 10. ``enrol``         residents -> prototypes; ``populations`` on whose strangers thresholds are chosen
 11. ``calibrate``     similarities -> log-likelihood ratios -> thresholds for a target false accept rate
 12. ``evaluate``      the int8 bundle through the door's own scorer, on strangers and on another day, in ``conditions``

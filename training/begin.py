@@ -26,7 +26,8 @@ def load_start(network: Any, weights: Path) -> None:
             "these weights cannot be gone on from",
             where="backbone.start_from",
             received=f"{weights}: {str(error).splitlines()[0]}",
-            allowed="best.weights.h5 of a run with the same network, width and embedding_size",
+            allowed="best.weights.h5 of a run with the same network, width and embedding_size, or published weights",
+            next_step="for published weights: python -m training weights campplus",
         ) from error
 
 

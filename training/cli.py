@@ -22,6 +22,7 @@ from training.explain.command import add_parser as add_explain
 from training.keys import add_parser as add_keys
 from training.listen import add_parser as add_augment
 from training.missing import missing_library
+from training.networks.weights_command import add_parser as add_weights
 from training.progress import Bars
 from training.replay_study import add_parser as add_replay_study
 from training.scan import add_parser as add_scan
@@ -138,6 +139,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_index(commands)
     add_augment(commands)
     add_fetch(commands)
+    add_weights(commands)
     add_survey(commands)
     add_pull(commands)
     add_deploy(commands)

@@ -22,7 +22,7 @@ from training.door_copies import NOTHING_RECORDED, door_copies
 from training.fit import ValidationClips, fit_backbone
 from training.material import Material, gather
 from training.networks.weights import load_weights, save_weights
-from training.quantize import quantize
+from training.quantize import convert
 from training.recipe import Recipe
 from training.stages import Stages
 from training.tracking import Tracker
@@ -87,7 +87,7 @@ def learn(recipe: Recipe, index: Index, parts: Split, stages: Stages, tracker: T
             whitened(network, material, settings.whitening, np.random.default_rng(recipe.data.seed), weights)
 
     # The number is that of the way it is quantized.
-    with stages.kept("int8", 3, made_of, list(recipe.publish.licences)) as stage:
+    with stages.kept("int8", 3, made_of, settings.converted_to, list(recipe.publish.licences)) as stage:
         if not stage.complete:
             write_backbone(
                 stage.folder / "backbone",
@@ -119,7 +119,7 @@ def _quantized(
 ) -> BackboneArtefact:
     """The int8 network, with the cohort and the validation strangers as it hears them."""
     rng = np.random.default_rng(recipe.data.seed)
-    model = quantize(network, representative(shards, rng))
+    model = convert(network, recipe.backbone.converted_to, representative(shards, rng))
     embedder = Embedder(model, recipe.frontend)
     return BackboneArtefact(
         model=model,
@@ -142,7 +142,7 @@ def _quantized(
             "recipe_sha256": recipe.sha256(),
             "data_sha256": index.data_sha256(),
             "licences": list(recipe.publish.licences),
-            "network": asdict(recipe.backbone),
+            "network": {**asdict(recipe.backbone), "conversion": recipe.backbone.converted_to},
         },
     )
 

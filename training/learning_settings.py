@@ -7,6 +7,9 @@ from typing import Any
 
 from device.settings import one_of, within
 
+# How a network is converted for the door; training/quantize.py says what each is.
+CONVERSIONS = ("int8", "dynamic", "float16")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backbone:
@@ -17,8 +20,11 @@ class Backbone:
     beside the clean one. ``schedule`` of the learning rate: ``cosine`` (warm-up, then down) or ``constant``.
     ``checkpoint_far``: epochs are compared by FRR at this FAR on the validation strangers (take the decision's
     ``target_far``; it is a key of its own so that another threshold later trains nothing). ``patience``: stop after
-    so many epochs without a better one; 0 never. ``start_from``: weights (``best.weights.h5`` of an earlier run's
-    fit) of the same network to go on from, instead of chance. ``speaker_balance``: 0 hears every clip equally
+    so many epochs without a better one; 0 never. ``start_from``: weights of the same network to go on from, instead of
+    chance: ``best.weights.h5`` of an earlier run's fit, or a ``.keras`` file that ``training weights`` wrote. With
+    ``epochs`` 0 they are taken as they are, and nothing is learnt. ``conversion`` of the network for the door:
+    ``int8``, ``dynamic`` or ``float16`` (``training/quantize.py``), or ``auto``: ``dynamic`` for ``campplus``, int8
+    for the others. ``speaker_balance``: 0 hears every clip equally
     often, 1 every speaker. ``teacher``: empty, or ``resemblyzer`` (needs PyTorch) for distillation.
     ``teacher_speaker_share``: how much of the target is the teacher's mean over the speaker's clips, instead of the
     clip's own embedding, 0..1. ``teacher_whitening`` and ``whitening``: how far the teacher's embeddings before,
@@ -34,6 +40,7 @@ class Backbone:
     source: str = ""
     start_from: str = ""
     network: str = "resnet"
+    conversion: str = "auto"
     width: int = 16
     embedding_size: int = 256
     speeds: tuple[float, ...] = (1.0, 0.9, 1.1)
@@ -80,11 +87,20 @@ class Backbone:
         within("backbone.checkpoint_far", self.checkpoint_far, 1e-5, 0.2)
         within("backbone.patience", self.patience, 0, 10_000)
         within("backbone.speaker_balance", self.speaker_balance, 0.0, 1.0)
-        within("backbone.epochs", self.epochs, 1, 10_000)
+        one_of("backbone.conversion", self.conversion, ("auto", *CONVERSIONS))
+        within("backbone.epochs", self.epochs, 0 if self.start_from else 1, 10_000)
         within("backbone.batch_size", self.batch_size, 2, 65_536)
         within("backbone.variants", self.variants, 0, 100)
         within("backbone.embedding_size", self.embedding_size, 16, 1024)
 
     def learnt_by(self) -> dict[str, Any]:
         """What decides the weights at the end of learning; ``start_from`` counts by its content, not by its name."""
-        return {key: value for key, value in asdict(self).items() if key not in ("whitening", "start_from")}
+        later = ("whitening", "start_from", "conversion")
+        return {key: value for key, value in asdict(self).items() if key not in later}
+
+    @property
+    def converted_to(self) -> str:
+        """One of :data:`CONVERSIONS`."""
+        if self.conversion != "auto":
+            return self.conversion
+        return "dynamic" if self.network == "campplus" else "int8"

@@ -24,6 +24,7 @@ from device.sound.pcm import CLIP_SAMPLES, SAMPLE_RATE_HZ
 from device.sound.segmenter import SegmenterSpec
 from device.sound.vad import VadSpec
 from device.verdict.bundle import SCHEMA, Bundle, Thresholds, load_bundle, npz_bytes, write_bundle
+from device.verdict.golden import golden_output
 from device.verdict.head import Head
 from device.verdict.interpreter import Interpreter
 from training.backbone import BackboneArtefact
@@ -32,6 +33,17 @@ from training.keys import Signer
 # Steps of int8 by which a runtime may differ from the one that made the golden vectors. ai-edge-litert gives the same
 # integers on x86-64 and Arm; tflite-runtime 2.14 was seen to differ by one.
 TOLERANCE_STEPS = {"ai-edge-litert": 1, "tflite-runtime": 2}
+# A network that answers in float, by its conversion: cosine and largest difference of embeddings of length 1.
+# Activations that are quantised as they come fall to either side of a step with the processor's last digit: of CAM++
+# x86-64 and emulated Arm (Cortex-A72, A76) were up to 0.0005 of cosine and 0.008 apart; another conversion of the same
+# weights is 0.0015 to 0.004 away, the second runtime further. float16 has no such steps: 3e-7 apart there.
+TOLERANCE: Mapping[str, Mapping[str, Mapping[str, float]]] = {
+    "dynamic": {"ai-edge-litert": {"least_cosine": 0.999, "largest_difference": 0.015}},
+    "float16": {
+        "ai-edge-litert": {"least_cosine": 0.999999, "largest_difference": 2e-5},
+        "tflite-runtime": {"least_cosine": 0.99999, "largest_difference": 1e-3},
+    },
+}
 LIBRARIES = ("numpy", "ai-edge-litert", "tensorflow-cpu", "tensorflow", "keras", "webrtcvad-wheels", "soxr")
 
 
@@ -75,7 +87,7 @@ class Draft:
             )
         clips = golden_clips()
         features = np.stack([log_mel(clip) for clip in clips])
-        outputs = np.stack([interpreter.run(each) for each in features])
+        outputs = np.stack([golden_output(interpreter, each) for each in features])
         head, artefact = self.head, self.artefact
         specs: dict[str, FrontendSpec | VadSpec | SegmenterSpec] = {
             "frontend": artefact.frontend,
@@ -93,7 +105,7 @@ class Draft:
             "residents": list(head.residents),
             "calibration": asdict(head.calibration),
             "thresholds": asdict(self.thresholds),
-            "golden": {"tolerance_steps": TOLERANCE_STEPS},
+            "golden": tolerance_of(interpreter, artefact.manifest),
             "libraries": library_versions(),
         }
         cohort = head.cohort.astype(np.float32)
@@ -104,6 +116,14 @@ class Draft:
             "manifest.json": json.dumps(manifest, indent=1, sort_keys=True).encode(),
             **reports,
         }
+
+
+def tolerance_of(interpreter: Interpreter, backbone: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest's ``golden``: how far each runtime may be from what is stored, by how the network was converted."""
+    if interpreter.output.dtype == "int8":
+        return {"tolerance_steps": TOLERANCE_STEPS}
+    conversion = backbone["network"].get("conversion", "float16")
+    return {"tolerance": {name: dict(limits) for name, limits in TOLERANCE[conversion].items()}}
 
 
 def write_verified(folder: Path, files: Mapping[str, bytes], *, signer: Signer | None = None) -> Bundle:

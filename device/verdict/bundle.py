@@ -1,7 +1,7 @@
 """The bundle: everything the door knows, in one folder, verified before it is believed.
 
-``model.tflite``, ``head.npz`` (prototypes, owners, cohort), ``golden.npz`` (clips with the features and int8 outputs
-they must give), ``manifest.json``, the report, ``SHA256SUMS`` over all of them and, where the workshop has a key, a
+``model.tflite``, ``head.npz`` (prototypes, owners, cohort), ``golden.npz`` (clips with the features and outputs they
+must give), ``manifest.json``, the report, ``SHA256SUMS`` over all of them and, where the workshop has a key, a
 ``SIGNATURE``. ``models/README.md`` describes every field. Writing happens in a temporary folder that is renamed when
 complete, so a half-written bundle cannot have a bundle's name.
 """
@@ -32,6 +32,7 @@ from device.verdict.files import (
     read_seal,
     write_folder,
 )
+from device.verdict.golden import Golden
 from device.verdict.head import Head, why_no_voices
 from device.verdict.interpreter import TensorSpec
 from device.verdict.manifest import SCHEMA, Manifest, Thresholds, parse_manifest
@@ -55,17 +56,6 @@ MAX_GOLDEN = 32
 # Enrolment makes at most 50 of a resident, and half as many in each of three further conditions. Whoever has thousands
 # is near to everybody.
 MAX_PROTOTYPES = 1000
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Golden:
-    """``clips`` int16 ``(g, 48000)``; ``features`` float32 ``(g, frames, bands)``; ``outputs`` int8 ``(g, d)``;
-    ``tolerance_steps``: by runtime, how many int8 steps an output may differ."""
-
-    clips: NDArray[np.int16]
-    features: NDArray[np.float32]
-    outputs: NDArray[np.int8]
-    tolerance_steps: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,8 +193,8 @@ def _golden(content: bytes, manifest: Manifest, *, where: str) -> Golden:
     if not 1 <= len(clips) <= MAX_GOLDEN:
         raise _unfit(where, f"{len(clips)} clips", f"1 to {MAX_GOLDEN}")
     features = _array(arrays, "features", "float32", (len(clips), *manifest.input.shape), where)
-    outputs = _array(arrays, "outputs", "int8", (len(clips), *manifest.output.shape), where)
-    return Golden(clips, features, outputs, manifest.tolerance_steps)
+    outputs = _array(arrays, "outputs", manifest.output.dtype, (len(clips), *manifest.output.shape), where)
+    return Golden(clips, features, outputs, manifest.tolerances)
 
 
 def _arrays(content: bytes, where: str) -> dict[str, NDArray[Any]]:

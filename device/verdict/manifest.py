@@ -18,6 +18,7 @@ from device.sound.logmel import FrontendSpec
 from device.sound.segmenter import SegmenterSpec
 from device.sound.vad import VadSpec
 from device.verdict.files import REPUBLISH, as_text
+from device.verdict.golden import Tolerance
 from device.verdict.head import Calibration
 from device.verdict.interpreter import TensorSpec
 from device.verdict.limits import BAD, LARGEST, require_within
@@ -57,7 +58,7 @@ class Manifest:
     residents: tuple[str, ...]
     calibration: Calibration
     thresholds: Thresholds
-    tolerance_steps: Mapping[str, int]
+    tolerances: Mapping[str, Tolerance]
     raw: Mapping[str, Any]
 
 
@@ -88,7 +89,7 @@ def parse_manifest(content: bytes, *, where: str) -> Manifest:
         residents=_residents(_get(raw, "residents", where), f"{where}: residents"),
         calibration=_fields(Calibration, _get(raw, "calibration", where), "calibration", where),
         thresholds=_thresholds(_get(raw, "thresholds", where), where),
-        tolerance_steps=_tolerance(_get(raw, "golden", where), f"{where}: golden"),
+        tolerances=_tolerances(_get(raw, "golden", where), f"{where}: golden"),
         raw=raw,
     )
     if made.input.shape != frontend.shape:
@@ -185,10 +186,24 @@ def _name(value: Any, where: str) -> str:
     return value
 
 
-def _tolerance(table: Any, where: str) -> dict[str, int]:
-    steps = _table(_get(_table(table, where, ""), "tolerance_steps", where), where, "tolerance_steps")
+def _tolerances(table: Any, where: str) -> dict[str, Tolerance]:
+    """``tolerance_steps`` by runtime for an int8 network, ``tolerance`` by runtime for one that answers in float."""
+    table = _table(table, where, "")
+    if "tolerance" in table:
+        by_runtime = _table(table["tolerance"], where, "tolerance")
+        return {name: _direction(each, f"{where}.tolerance.{name[:40]!a}") for name, each in by_runtime.items()}
+    steps = _table(_get(table, "tolerance_steps", where), where, "tolerance_steps")
     place = f"{where}.tolerance_steps"
-    return {name: _whole(each, "golden.tolerance_steps", place) for name, each in steps.items()}
+    return {name: Tolerance(steps=_whole(each, "golden.tolerance_steps", place)) for name, each in steps.items()}
+
+
+def _direction(table: Any, where: str) -> Tolerance:
+    table = _table(table, where, "")
+    values = {}
+    for key in ("least_cosine", "largest_difference"):
+        values[key] = _value(_get(table, key, where), float, f"{where}.{key}")
+        require_within(f"golden.{key}", values[key], where=f"{where}.{key}")
+    return Tolerance(**values)
 
 
 def _value(value: Any, kind: type, where: str) -> Any:

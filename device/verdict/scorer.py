@@ -9,14 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from device.errors import BundleError
-from device.sound.logmel import Features, FrontendSpec, LogMel
+from device.sound.logmel import LogMel
 from device.sound.pcm import CLIP_SECONDS, Clip, Samples
 from device.verdict.bundle import Bundle
+from device.verdict.golden import check_golden
 from device.verdict.interpreter import Embedding, Interpreter, unit_length
 from device.verdict.noise_check import highest_evidence, noise_evidence, refuse_opening_to_noise
 from device.verdict.values import ResidentScore, Score
-
-FEATURE_TOLERANCE_DB = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,34 +72,8 @@ class Scorer:
 
     def self_test(self) -> None:
         """Recompute the golden vectors. Raises :class:`BundleError` at the first that differs."""
-        golden = self.bundle.golden
         where = str(self.bundle.path / "golden.npz")
-        tolerance = int(golden.tolerance_steps.get(self.runtime_name, 0))
-        if len(golden.clips) == 0 or not len(golden.clips) == len(golden.features) == len(golden.outputs):
-            raise BundleError("there are no golden vectors to test against", where=where, received=len(golden.clips))
-        for index, (clip, features, output) in enumerate(
-            zip(golden.clips, golden.features, golden.outputs, strict=True)
-        ):
-            computed = self._log_mel(clip)
-            worst_db = decibels_apart(computed, features, self.bundle.frontend)
-            if not worst_db <= FEATURE_TOLERANCE_DB:
-                raise BundleError(
-                    "this machine's front-end does not reproduce the golden features",
-                    where=f"{where}: clip {index}",
-                    received=f"{worst_db:.2g} dB off",
-                    allowed=f"{FEATURE_TOLERANCE_DB} dB",
-                    next_step="install the versions of requirements-device.txt",
-                )
-            answered = self._interpreter.run(features)
-            worst = int(np.abs(answered.astype(np.int64) - output.astype(np.int64)).max())
-            if worst > tolerance:
-                raise BundleError(
-                    "this machine's runtime does not reproduce the golden outputs",
-                    where=f"{where}: clip {index}, {self.runtime_name}",
-                    received=f"{worst} int8 steps off",
-                    allowed=f"{tolerance} steps",
-                    next_step="install the runtime version of requirements-device.txt",
-                )
+        check_golden(self.bundle.golden, self._log_mel, self._interpreter, where=where)
 
     def _refuse_noise(self) -> None:
         bundle = self.bundle
@@ -110,7 +83,8 @@ class Scorer:
             return self._interpreter.embed(self._log_mel(samples))
 
         # The self-test has just shown that the golden outputs are this machine's.
-        golden = unit_length(bundle.output.dequantize(bundle.golden.outputs))
+        outputs = bundle.golden.outputs
+        golden = unit_length(bundle.output.dequantize(outputs) if outputs.dtype == np.int8 else outputs)  # type: ignore[arg-type]
         sums = highest_evidence(bundle.head, golden, max_clips=max_clips, min_speech_seconds=least_seconds)
         evidence = noise_evidence(bundle.head, embed, max_clips=max_clips, min_speech_seconds=least_seconds)
         evidence |= {f"golden clip {index}": reached for index, reached in enumerate(sums.tolist())}
@@ -128,14 +102,6 @@ class Scorer:
                     allowed=str(bundled),
                     next_step="publish the bundle again",
                 )
-
-
-def decibels_apart(computed: Features, expected: Features, spec: FrontendSpec) -> float:
-    """The largest difference of two clips' features of ``spec``, in dB also where they are powers."""
-    if spec.decibels:
-        return float(np.abs(computed - expected).max())
-    ratio = np.maximum(computed, spec.log_floor) / np.maximum(expected, spec.log_floor)
-    return float(np.abs(10.0 * np.log10(ratio)).max())
 
 
 def speech_share(clip: Clip) -> float:

@@ -22,7 +22,7 @@ SHAPE = (96, 32)
 WORST_IN_INT8 = {"resnet_cbam": 0.15}
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("name", sorted(NETWORKS.keys() - {"campplus"}))
 def test_a_network_says_the_same_in_int8_as_in_float_and_runs_on_the_oldest_runtime(name: str) -> None:
     keras.utils.set_random_seed(3)
     network = build(name, SHAPE, embedding_size=32, width=8)

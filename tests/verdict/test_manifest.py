@@ -102,6 +102,13 @@ def test_the_shipped_manifest_is_read(shipped: dict[str, Any]) -> None:
         ("golden.tolerance_steps", [1]),
         ("golden.tolerance_steps", {"ai-edge-litert": 255}),
         ("golden.tolerance_steps", {"ai-edge-litert": "1"}),
+        ("golden.tolerance", [1]),
+        ("golden.tolerance", {"ai-edge-litert": 1}),
+        ("golden.tolerance", {"ai-edge-litert": {"least_cosine": 0.9999}}),
+        ("golden.tolerance", {"ai-edge-litert": {"least_cosine": 0.5, "largest_difference": 0.001}}),
+        ("golden.tolerance", {"ai-edge-litert": {"least_cosine": 0.9999, "largest_difference": 0.5}}),
+        ("golden.tolerance", {"ai-edge-litert": {"least_cosine": 2, "largest_difference": 0.001}}),
+        ("golden.tolerance", {"ai-edge-litert": {"least_cosine": 0.9999, "largest_difference": -1}}),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_found_and_its_place_named(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from device.enrolment.progress import ENOUGH_SPEECH_SECONDS
-from device.sound.logmel import hz_to_mel
+from device.sound.logmel import band_edges_hz
 from device.sound.pcm import SAMPLE_RATE_HZ
 from training.corpus.survey import Part, Survey
 from training.corpus.survey_svg import HUES, INK, PITCH, draw_svg, short
@@ -159,11 +159,11 @@ def spectrogram_plot(voice: Voice, number: int) -> str:
     example = voice.example
     linear_seconds = example.linear_db.shape[1] * HOP_SAMPLES / SAMPLE_RATE_HZ
     frontend, bands = example.frontend, example.mel_db.shape[0]
-    first = frontend.fft_samples / 2 / SAMPLE_RATE_HZ
-    edges = hz_to_mel(np.array([frontend.low_hz, frontend.high_hz]))
+    first = frontend.frame_samples / 2 / SAMPLE_RATE_HZ
+    edges_hz = band_edges_hz(frontend)
 
     def band(frequency_hz: Any) -> Any:
-        return (hz_to_mel(np.asarray(frequency_hz, dtype=float)) - edges[0]) / (edges[1] - edges[0]) * (bands + 1) - 1
+        return np.interp(np.asarray(frequency_hz, dtype=float), edges_hz, np.arange(bands + 2)) - 1
 
     def draw(figure: Any) -> None:
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,7 +162,7 @@ def _example(spoken: SpokenClip, pitch_hz: _Float, frontend: FrontendSpec) -> Ex
     return Example(
         session=spoken.session,
         linear_db=10.0 * np.log10(power[:, :shown].T + _FLOOR),
-        mel_db=LogMel(replace(frontend, remove_band_mean=False))(spoken.clip.samples).T,
+        mel_db=LogMel(frontend).to_look_at(spoken.clip.samples).T,
         pitch_hz=pitch_hz,
         frontend=frontend,
     )

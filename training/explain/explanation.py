@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -134,4 +134,4 @@ def explain_clip(
 
 def to_look_at(samples: Samples, bundle: Bundle) -> Features:
     """The clip's log-mel in dB, without the bands' means taken away, whatever the network hears."""
-    return LogMel(replace(bundle.frontend, decibels=True, remove_band_mean=False))(samples)
+    return LogMel(bundle.frontend).to_look_at(samples)

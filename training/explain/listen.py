@@ -52,7 +52,7 @@ def _gains(cells: NDArray[np.float64], spec: FrontendSpec, *, frames: int) -> ND
     heard = filters.sum(axis=0)
     by_frame = np.divide(cells @ filters, heard, out=np.zeros((len(cells), len(heard))), where=heard > 1e-6)
     # The front-end's frames begin where librosa's are centred, unless it is centred too.
-    offset = spec.fft_samples / 2 - spec.margin_samples
+    offset = spec.frame_samples / 2 - spec.margin_samples
     own_centres = np.arange(len(cells)) * spec.hop_samples + offset
     centres = np.arange(frames) * spec.hop_samples
     return np.stack([np.interp(centres, own_centres, line) for line in by_frame.T])

@@ -11,7 +11,7 @@ from device.sound.pcm import SAMPLE_RATE_HZ
 
 def frame_seconds(spec: FrontendSpec, edges: NDArray[np.int64]) -> NDArray[np.float64]:
     """Where frames meet, in seconds of the clip: half-way between the centres of two windows."""
-    first = (spec.fft_samples - spec.hop_samples) / 2 - spec.margin_samples
+    first = (spec.frame_samples - spec.hop_samples) / 2 - spec.margin_samples
     seconds: NDArray[np.float64] = np.clip((edges * spec.hop_samples + first) / SAMPLE_RATE_HZ, 0.0, None)
     return seconds
 

@@ -5,7 +5,8 @@ All are made only of operations that survive full int8 and run on the oldest sup
 more blocks and a broader end, for three times the work; ``lean_se``, ``resnet_se`` and ``resnet_cbam``, those with
 attention; and ``tdnn``, a residual 1-D network over time (x-vectors: Snyder et al., ICASSP 2018). Pooling over time is
 the mean beside the mean of what rises above the mean, a stand-in for the deviation that needs no square root. Beside
-them stand those of :mod:`training.networks.classic`.
+them stand those of :mod:`training.networks.classic`, and ``campplus``, for which there are published weights; that one
+wants its weights alone in int8 (:mod:`training.quantize`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from keras import layers
 
 from device.errors import ConfigError
 from training.networks.bricks import Style, Tensor, attend, pool_time
+from training.networks.campplus import campplus
 from training.networks.classic import depthwise, simple, tutorial, vggish
 
 PLAIN = Style()
@@ -96,6 +98,7 @@ NETWORKS: dict[str, Callable[[tuple[int, int], int, int, Style], keras.Model]] =
     "resnet_se": partial(resnet, attention="se"),
     "resnet_cbam": partial(resnet, attention="cbam"),
     "tdnn": tdnn,
+    "campplus": campplus,
     "simple": simple,
     "tutorial": tutorial,
     "vggish": vggish,

@@ -20,8 +20,8 @@ from device.household.conditions import StrangersByCondition
 from device.verdict.interpreter import Embedding, unit_length
 
 _Float = NDArray[np.float64]
-# How much of the cohort counts as near: one in eleven, about one and a half conditions' worth of people.
-NEAR_SHARE = 0.09
+# How much of the cohort counts as near: one in twenty, fewer than the people of one condition.
+NEAR_SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)

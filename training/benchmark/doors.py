@@ -52,13 +52,23 @@ class Door:
 def band(low_hz: float, high_hz: float, *, order: int = 4) -> Filter:
     """A Butterworth band-pass: telephone lines, door stations, small loudspeakers."""
     sections = signal.butter(order, (low_hz, high_hz), btype="bandpass", fs=SAMPLE_RATE_HZ, output="sos")
-    return lambda sound, _rng: signal.sosfilt(sections, sound).astype(np.float32)
+
+    def change(sound: Sound, _rng: np.random.Generator) -> Sound:
+        filtered: Sound = signal.sosfilt(sections, sound).astype(np.float32)
+        return filtered
+
+    return change
 
 
 def colour(*gains_db: float) -> Filter:
     """A microphone's frequency response: gains in dB at 0, 400, 1000, 1600, 2800, 4000, 6400 and 8000 Hz."""
     taps = signal.firwin2(255, _EQUALIZER_HZ, 10 ** (np.asarray(gains_db) / 20.0), fs=SAMPLE_RATE_HZ)
-    return lambda sound, _rng: np.convolve(sound, taps, "same").astype(np.float32)
+
+    def change(sound: Sound, _rng: np.random.Generator) -> Sound:
+        coloured: Sound = np.convolve(sound, taps, "same").astype(np.float32)
+        return coloured
+
+    return change
 
 
 def floor(snr_db: float, *, exponent: float = 0.0) -> Filter:
@@ -83,7 +93,8 @@ def room(response: Sound) -> Filter:
 def overdriven(sound: Sound, _rng: np.random.Generator) -> Sound:
     """A microphone amplifier at its limit: soft clipping at three times the RMS level."""
     limit = 3.0 * max(float(np.sqrt(np.mean(np.square(sound)))), 1e-9)
-    return (np.tanh(1.5 * sound / limit) * limit).astype(np.float32)
+    driven: Sound = (np.tanh(1.5 * sound / limit) * limit).astype(np.float32)
+    return driven
 
 
 def shipped_conditions(rooms: Sequence[Sound], noises: Sequence[Sound]) -> dict[str, Door]:

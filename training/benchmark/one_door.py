@@ -97,7 +97,8 @@ def _at(
     figures: dict[str, dict[str, list[float]]] = {}
     for draw in draws:
         strangers = shipped or strangers_of(pack, in_conditions, draw.choosing)
-        households = {"household": [draw.residents], "alone": [(name,) for name in draw.residents]}
+        alone: list[tuple[str, ...]] = [(name,) for name in draw.residents]
+        households: dict[str, list[tuple[str, ...]]] = {"household": [draw.residents], "alone": alone}
         for kind, groups in households.items():
             for residents in groups:
                 for name, value in _household(pack, door, strangers, draw, residents).items():

@@ -123,14 +123,22 @@ def highest_sum(evidence: _Float) -> float:
 
 
 def _midpoint(scorer: DoorScorer) -> float:
-    """The score in the middle between one person and two, each side by its own deviation (equal priors)."""
-    pairs = [scorer.same_and_different(condition) for condition in range(len(scorer.strangers.conditions))]
-    same, different = (np.concatenate(side) for side in zip(*pairs, strict=True))
-    if not len(same):
-        raise DataError("strangers with one clip each", where="strangers.npz", received="no two clips of one person",
-                        allowed="two or more of most", next_step="make the file again")  # fmt: skip
-    narrow, wide = max(float(different.std()), 1e-6), max(float(same.std()), 1e-6)
-    return (float(same.mean()) * narrow + float(different.mean()) * wide) / (narrow + wide)
+    """The score in the middle between one person and two, each side by its own deviation (equal priors), of the
+    condition where it is highest: a lower one would let a stranger's clips add up."""
+    middles = []
+    for condition in range(len(scorer.strangers.conditions)):
+        same, different = scorer.same_and_different(condition)
+        if not len(same):
+            raise DataError(
+                "strangers with one clip each",
+                where="strangers.npz",
+                received="no two clips of one person",
+                allowed="two or more of most",
+                next_step="make the file again",
+            )
+        narrow, wide = max(float(different.std()), 1e-6), max(float(same.std()), 1e-6)
+        middles.append((float(same.mean()) * narrow + float(different.mean()) * wide) / (narrow + wide))
+    return max(middles)
 
 
 def _cross_mean(scorer: DoorScorer, enrolled: list[Embedding], usual: float) -> float:

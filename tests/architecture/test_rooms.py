@@ -30,6 +30,8 @@ MAY = {
     "device/terminal": ("device.terminal",),
     "device/replay": ("device.replay", "device.sound", "device.errors"),
     "device/verdict": ("device.verdict", "device.sound", "device.errors", "device.names"),
+    # Numbers from embeddings: no configuration, no daemon, and no TensorFlow on a Pi.
+    "device/household": ("device.household", "device.sound", "device.verdict", "device.errors"),
     "device/ownership.py": ("device.errors",),
     "device/hardware": (
         "device.ports",

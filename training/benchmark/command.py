@@ -11,10 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from device.errors import DataError
+from device.household.conditions import MOST_BYTES, strangers_from_npz
 from device.verdict.interpreter import Embedding
 from training.atomic import write_text
 from training.benchmark.det import draw_det
+from training.benchmark.doors import doors, shipped_conditions
 from training.benchmark.household import CLEAN, COHORT_TOP, Draw, draw_households, household
+from training.benchmark.one_door import one_door
 from training.benchmark.pack import Pack, read_pack, read_rows
 from training.benchmark.systems import (
     System,
@@ -115,12 +119,47 @@ def judge(
     copies = None
     if not arguments.enrol_as_recorded:
         copies = enrolment_copies(system, pack, arguments.runs / "benchmark", seed=arguments.seed)
+    door_figures = {"one_door": at_one_door(system, pack, draws, arguments, progress)} if arguments.one_door else {}
     return {
+        **door_figures,
         "verification": verification(pack, embeddings[CLEAN], seed=arguments.seed),
         "household": household(
             pack, embeddings, changed, system.cohort, draws, copies, cohort_top=arguments.cohort_top
         ),
     }
+
+
+def at_one_door(
+    system: System, pack: Pack, draws: Sequence[Draw], arguments: argparse.Namespace, progress: Progress
+) -> dict[str, Any]:
+    """Everybody through the same door, at sixteen of them. Every second room and noise of the pack is a door's, the
+    others are those of the conditions in which strangers are at hand."""
+    everywhere = doors(pack.rooms[::2], pack.noises[::2])
+    conditions_at_hand = shipped_conditions(pack.rooms[1::2], pack.noises[1::2])
+    found: dict[str, Embedding] = {}
+    count = len(everywhere) + len(conditions_at_hand)
+    for number, door in enumerate((*conditions_at_hand.values(), *everywhere), start=1):
+        clips = stack(door.heard(pack.clips, seed=arguments.seed))
+        found[door.name] = kept_embeddings(system, clips, arguments.runs / "benchmark")
+        progress(f"{system.name} at one door", number, count)
+    shipped = strangers_from_npz(read_bounded(arguments.strangers)) if arguments.strangers else None
+    return one_door(pack, found, {name: found[name] for name in conditions_at_hand}, everywhere, draws, shipped=shipped)
+
+
+def read_bounded(path: Path) -> bytes:
+    """A file of strangers by condition. Raises :class:`DataError` where it is not there or far too large."""
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise OSError(f"more than {MOST_BYTES} bytes")
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            "the strangers cannot be read",
+            where=str(path),
+            received=error,
+            allowed=f"a file of at most {MOST_BYTES} bytes",
+            next_step="give the file that was made with this network",
+        ) from error
 
 
 def enrolment_copies(system: System, pack: Pack, folder: Path, *, seed: int) -> Embedding:
@@ -167,6 +206,12 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         type=int,
         default=COHORT_TOP,
         help=f"nearest of the cohort looked at (default: {COHORT_TOP})",
+    )
+    parser.add_argument(
+        "--one-door", action="store_true", help="also everybody through the same door, at sixteen doors"
+    )
+    parser.add_argument(
+        "--strangers", type=Path, default=None, help="strangers by condition (.npz) of this network for --one-door"
     )
     parser.add_argument("--seed", type=int, default=7, help="decides every draw (default: 7)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where embeddings are kept (default: runs)")

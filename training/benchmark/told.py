@@ -8,7 +8,7 @@ from typing import Any
 
 def table(result: Mapping[str, Any]) -> str:
     """All systems side by side. ``ours / other`` ratios are left to the reader's eye: intervals are wide."""
-    return "\n".join([*_verification(result), "", *_household(result)])
+    return "\n".join([*_verification(result), "", *_household(result), *_one_door(result)])
 
 
 def _verification(result: Mapping[str, Any]) -> Iterator[str]:
@@ -49,6 +49,32 @@ def _household(result: Mapping[str, Any]) -> Iterator[str]:
                 if key.startswith(start)
             )
             yield f"{name:8s} {condition:16s} {clip:6.1%} {visit:6.1%}    {by_corpus}"
+
+
+def _one_door(result: Mapping[str, Any]) -> Iterator[str]:
+    systems = {name: told["one_door"] for name, told in result["systems"].items() if "one_door" in told}
+    if systems:
+        yield ""
+        yield (
+            f"one door: {'':41s} visits at a target of 1 %: FAR reached, FRR; of 0.1 %: FAR, FRR; "
+            "in brackets FAR with strangers as recorded"
+        )
+    for name, told in systems.items():
+        for household in told["judged"]:
+            for door, figures in told["doors"].items():
+                mark = " (to choose on)" if figures["to_choose_on"] else ""
+                yield f"{name:8s} {household:9s} {door + mark:42s} {_door_rates(figures[household], 'value')}"
+            for which in ("mean", "worst"):
+                cells = _door_rates(told["judged"][household], which)
+                yield f"{name:8s} {household:9s} {which + ' of the doors that judge':42s} {cells}"
+
+
+def _door_rates(figures: Mapping[str, Any], which: str) -> str:
+    return "   ".join(
+        f"{figures[f'far_reached_{far}'][which]:7.2%} {figures[f'frr_at_far_{far}'][which]:6.1%} "
+        f"({figures[f'far_reached_{far}_from_strangers_as_recorded'][which]:6.1%})"
+        for far in ("1pct", "01pct")
+    )
 
 
 def _rates(told: Mapping[str, Any]) -> str:

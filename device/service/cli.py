@@ -40,8 +40,8 @@ EXIT_CODES = (
     "69 hardware, a library or the daemon is missing, 70 a defect, 73 cannot write, 78 wrong configuration, "
     "130 Ctrl-C, 141 nobody reads the output any more."
 )
-# What shells give for Ctrl-C.
 INSTALL = "sudo systemd/install.sh"
+# What shells give for Ctrl-C.
 INTERRUPTED = 130
 CONFIG_HELP = "a TOML file; see systemd/voicelatch.toml"
 _LOG = logging.getLogger(__name__)
@@ -78,7 +78,13 @@ def _run(arguments: argparse.Namespace) -> int:
     runtime = runtime_folder(arguments.runtime_dir)
     status = StatusFile(runtime)
     extras = make_extras(config, clock, state=state, simulate=arguments.simulate, runtime=runtime, status=status)
-    microphone, relay = _simulated(arguments.wav, clock) if arguments.simulate else _real(config, clock)
+    try:
+        microphone, relay = _simulated(arguments.wav, clock) if arguments.simulate else _real(config, clock)
+    except BaseException:
+        # Nobody was judged: a start without a microphone, which systemd repeats, must not count as a failed visit.
+        if extras.tries is not None:
+            extras.tries.close()
+        raise
     # Read before the log is opened for writing: closing a second connection may drop the first one's locks.
     logged = state is not None or bool(config.events.path)
     newest = newest_unix_seconds(events_path(config.events, state or Path())) if logged else None

@@ -96,9 +96,10 @@ def make_extras(config: Config, clock: Clock, *, state: Path | None, simulate: b
         else:
             replay_file = ReplayFile(state / NAME, background)
             replay_file.load(memory, clock)
+    button, remote = _button(config, clock, simulate=simulate), RemoteOpening(LiveFeed(), config.remote)
+    # After what can fail: whoever has begun to count, and is gone without a word, pays for a visit.
     tries = TryFile(path=state / VISITS if state is not None else None, clock=clock, status=status)
     tries.begin(config.policy.limits)
-    button, remote = _button(config, clock, simulate=simulate), RemoteOpening(LiveFeed(), config.remote)
     answers = DoorAnswers(state=state, clock=clock)
     live_server = serve_live(runtime, remote, clock, status, answers)
     return Extras(state=state, people=KnownPeople(state), background=background, memory=memory,

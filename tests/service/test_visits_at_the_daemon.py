@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from device.errors import MicrophoneError
+from device.ports import Clock, Microphone, Relay
+from device.service import cli
 from device.service.config import Config, read_config
 from device.service.daemon import Hardware, Wishes, build_door, reload_door, serve
 from device.service.extras import make_extras
@@ -128,6 +131,20 @@ def test_a_judged_visit_is_on_the_disk_when_the_daemon_is_killed_and_the_next_on
     assert kept[0] >= 0.9
     # What was there, one for the kill, and one that was judged since.
     assert kept[1] >= kept[0] + 1.5
+
+
+def test_starts_without_a_microphone_are_no_visits(config: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(_config: Config, _clock: Clock) -> tuple[Microphone, Relay]:
+        raise MicrophoneError("the microphone cannot be opened")
+
+    monkeypatch.setattr(cli, "_real", absent)
+    # The signals of this process are not the daemon's.
+    monkeypatch.setattr(Wishes, "install", lambda _wishes: None)
+    monkeypatch.setenv("STATE_DIRECTORY", str(state))
+    for _ in range(3):
+        assert cli.main(["run", "--config", str(config)]) == 69
+    kept = json.loads((state / NAME).read_text())
+    assert (kept["used"], kept["failures"], kept["running"]) == (0.0, 0.0, False)
 
 
 def _failures(state: Path) -> float:

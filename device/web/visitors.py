@@ -90,11 +90,11 @@ class Visitors:
             self._changed.notify()
 
     def _run(self) -> None:
-        while not self._closed:
-            wait_seconds = self.cut_late()
-            with self._changed:
-                if not self._closed:
-                    self._changed.wait(None if math.isinf(wait_seconds) else max(wait_seconds, 0.01))
+        # Looked at and waited for under one lock (which may be taken twice): nobody can come unnoticed in between.
+        with self._changed:
+            while not self._closed:
+                wait_seconds = self.cut_late()
+                self._changed.wait(None if math.isinf(wait_seconds) else max(wait_seconds, 0.01))
 
     def _set(self, visit: Visit, deadline_seconds: float, *, answered: bool) -> None:
         with self._changed:

@@ -69,7 +69,7 @@ class LogWindow:
         whole = {**_table(row.text), "n": row.n}
         if len(json.dumps(whole, default=str)) <= MOST_BYTES:
             return whole
-        return {**_in_short(row), "left_out": "this event is too long to be shown; `voicelatch events show` has it"}
+        return {**_in_short(row), "left_out": "this event is too long to be shown; `voicelatch events export` has it"}
 
     def _rows(self, where: str, values: tuple[object, ...]) -> list[Row]:
         try:

@@ -12,7 +12,8 @@
 10. ``device.live``      what the door hears and decides, as JSON lines on a Unix socket, for whoever shows it
 11. ``device.gateway``   a process of its own, with a network, that reads that feed and passes it on
 12. ``device.web``       another, with the page for browsers in the house: live, events, clips, recording, health
-13. ``device.household`` cohort and thresholds for the household's own door, from embeddings alone
+13. ``device.household`` cohort and thresholds for the household's own door, from embeddings alone (so far only the
+    benchmark uses it: ``training/study/one_door.md``)
 
 ``device.ports`` names what the pipeline needs from the world; ``device.errors`` is every way it can fail;
 ``device.names`` is the one form in which people's names enter, ``device.ownership`` is whose a file is, for root in a

@@ -39,10 +39,9 @@ class _Client:
 
 
 class Server:
-    """Guards ``pin`` for the process of user ``daemon_uid``; ``watchdog`` ends a pulse that this
-    process no longer can; ``clock`` is monotonic
-    seconds, ``boot_clock`` those of CLOCK_BOOTTIME, by which ``budget`` counts; ``wake`` becomes readable when a signal
-    came in."""
+    """Guards ``pin`` for the process of user ``daemon_uid``; ``watchdog`` ends a pulse that this process no longer can;
+    ``clock`` is monotonic seconds, ``boot_clock`` those of CLOCK_BOOTTIME, by which ``budget`` counts; ``wake`` becomes
+    readable when a signal came in."""
 
     def __init__(
         self,

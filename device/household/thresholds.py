@@ -37,8 +37,8 @@ OWN_SHARE = 0.5
 class DoorThreshold:
     """``evidence`` of a clip is its score less ``midpoint``; the door opens when a resident's sum reaches ``open``.
     ``of_strangers``: the part of ``open`` that the shipped strangers ask for, the rest is what the residents' own clips
-    allow; ``offset``: what is taken from every
-    clip's score because residents resemble each other here more than strangers do; ``visits``: how many chose."""
+    allow; ``offset``: what is taken from every clip's score because residents resemble each other here more than
+    strangers do; ``visits``: how many chose."""
 
     midpoint: float
     offset: float

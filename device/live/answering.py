@@ -1,8 +1,9 @@
 """Answers what page and commands ask of the daemon's files, on a thread of its own.
 
 Reading a database or a folder may take seconds on a tired card: neither the live feed's thread nor the door's waits for
-it. One question after another, with a pause after each as long as it took, so that whoever asks without a break has at
-most half of one processor's time, and the lowest priority the system gives.
+it. One question after another, with a pause after each as long as it took (at least 10 ms, at most a second), and at a
+lower priority where the system lets a thread have one. So whoever asks without a break has about half of a processor,
+as long as no answer takes more than a second.
 """
 
 from __future__ import annotations

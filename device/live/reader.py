@@ -27,8 +27,8 @@ class LiveReader:
     """Reads the live feed at the socket ``path``. Raises :class:`LiveError` where no daemon answers there.
 
     ``topics`` of level, event, status and audio; ``hold``: no voice opens the door while this reader is connected.
-    ``recent``: so many of the last events come first, each with ``recent`` true. Audio and holding are for root and the
-    daemon's user.
+    ``recent``: so many of the last events come first, each with ``recent`` true. :mod:`device.live.access` says who may
+    ask for what.
     """
 
     def __init__(

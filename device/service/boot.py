@@ -1,7 +1,9 @@
 """Time that no calendar moves: how long this boot of the machine lasts, and which boot it is.
 
-Ages that outlive a process are measured with it. A calendar may be set, or wrong where the machine has no clock of its
-own; across two boots nothing else is known, so no time has passed there.
+What visits cost and prints of what was heard are measured with it: too long a time would forgive or forget too much.
+A calendar may be set, or wrong where the machine has no clock of its own; across two boots nothing else is known, so no
+time has passed there. For ages of events and clips, which must go on over boots, or nothing would ever be deleted, see
+:mod:`device.service.elapsed`.
 """
 
 from __future__ import annotations

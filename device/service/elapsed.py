@@ -3,6 +3,9 @@
 The calendar steps (no battery, then a time server answers; a hand; a wrong zone of a file) and the monotonic clock
 begins anew with each start of the machine. The smaller of the two differences is never too long: what is as old as that
 is at least as old in truth. Time without power counts as little as the monotonic clock has seen of it.
+
+For ages of events and clips, which go on over restarts of the machine. What somebody could gain by (visits, prints of
+what was heard) is measured within one boot alone: :mod:`device.service.boot`.
 """
 
 from __future__ import annotations

@@ -66,9 +66,8 @@ class ReplayFile:
                     self._take_up(arrays, memory, clock)
         except StateError as error:
             self._begin_anew(str(error))
-        except (
-            Exception
-        ) as error:  # a damaged archive raises whatever its bytes make of it; the door starts all the same
+        except Exception as error:
+            # A damaged archive raises whatever its bytes make of it; the door starts all the same.
             self._begin_anew(f"not what this program writes there ({type(error).__name__})")
 
     def _take_up(self, arrays: Mapping[str, Any], memory: ReplayMemory, clock: Clock) -> None:

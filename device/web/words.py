@@ -13,7 +13,7 @@ Tone = Literal["opened", "refused", "trouble", "plain"]
 
 VISITS = ("decision", "too_short", "remote_open", "remote_refused")
 TROUBLE = ("gap", "stale", "fault", "canary_failed", "reload_refused", "chain_cut", "config_problem", "visits_unknown",
-           "replay_memory_lost", "microphone_silent", "clock_not_set", "clock_set")  # fmt: skip
+           "replay_memory_lost", "microphone_silent", "clock_not_set", "clock_set", "request_refused")  # fmt: skip
 # What somebody who looks on wants to see go by.
 _SHOWN = (*VISITS, *TROUBLE, "started", "stopped", "reloaded", "microphone_back", "residents_changed")
 _SAID: dict[str, tuple[Tone, str]] = {
@@ -44,7 +44,7 @@ _SAID: dict[str, tuple[Tone, str]] = {
     "microphone_back": ("plain", "The microphone delivers sound again."),
     "relay_refused": ("refused", "The relay may not be switched on now."),
     "clock_set": ("plain", "The clock was set."),
-    "clock_not_set": ("trouble", "The clock has not been set, so nobody knows who may come at this hour."),
+    "clock_not_set": ("trouble", "The clock has not been set since the start: hours cannot be relied on."),
     "chain_cut": ("trouble", "The event log was altered or cut."),
 }
 _SHORT: dict[str, str] = {"open": "opened", "refuse": "stayed shut", "say_more": "undecided"}

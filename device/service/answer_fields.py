@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from device.enrolment.progress import ROLES, Role
 from device.errors import DataError
+from device.names import normalise
 from device.service.recordings import check_person
 
 LONGEST_FILE_NAME_BYTES = 255
@@ -49,7 +49,7 @@ class Fields:
 
     def person(self, name: str, *, empty: bool = False) -> str:
         """Somebody's name by the rule for recordings, in NFC; ``empty``: it may be."""
-        value = unicodedata.normalize("NFC", self.text(name, longest_bytes=1000)).strip()
+        value = normalise(self.text(name, longest_bytes=1000))
         return "" if empty and not value else check_person(value)
 
     def choice(self, name: str, allowed: Sequence[str]) -> str:

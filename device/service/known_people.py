@@ -12,7 +12,8 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from unicodedata import normalize
+
+from device.names import normalise
 
 _LOG = logging.getLogger(__name__)
 NAME = "residents.json"
@@ -30,7 +31,7 @@ class PeopleChange:
     @classmethod
     def between(cls, before: Sequence[str], now: Sequence[str]) -> PeopleChange:
         """The change from one bundle's residents to another's."""
-        return cls(*(tuple(sorted({normalize("NFC", name) for name in names})) for names in (before, now)))
+        return cls(*(tuple(sorted(set(map(normalise, names)))) for names in (before, now)))
 
     @property
     def lost(self) -> tuple[str, ...]:

@@ -12,11 +12,11 @@ import os
 import shlex
 import shutil
 import sys
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
 from device.errors import BundleError, StateError
+from device.names import same_name
 from device.terminal.bars import printable
 from device.verdict.bundle import MANIFEST_BYTES, POINTER, read_pointer
 from device.verdict.safe_files import is_folder, open_folder, read_regular
@@ -113,9 +113,4 @@ def _knows(models: int, name: str, person: str) -> bool | None:
     except (OSError, ValueError, RecursionError):
         return None
     residents = manifest.get("residents") if isinstance(manifest, dict) else None
-    return isinstance(residents, list) and _same(person) in [_same(each) for each in residents if isinstance(each, str)]
-
-
-def _same(name: str) -> str:
-    """One form for a name, however it was typed."""
-    return unicodedata.normalize("NFC", name).strip()
+    return isinstance(residents, list) and any(same_name(each, person) for each in residents if isinstance(each, str))

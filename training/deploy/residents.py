@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Collection
-from unicodedata import normalize
 
+from device.names import normalise
 from training.deploy.door import Door
 from training.deploy.parcel import Parcel
 from training.deploy.remote import DoorError
@@ -20,7 +20,7 @@ def refuse_lost(door: Door, current: str, parcel: Parcel, without: Collection[st
     """Who is new with ``parcel``, in words; empty for nobody. Raises :class:`DoorError` when the door's bundle
     ``current`` knows somebody whom ``parcel`` does not and whom ``without`` does not name."""
     before = residents_at(door, current)
-    lost = sorted(before - {_one(each) for each in parcel.residents} - {_one(each) for each in without})
+    lost = sorted(before - set(map(normalise, parcel.residents)) - set(map(normalise, without)))
     if lost:
         raise DoorError(
             "somebody would no longer be known", where=door.name,
@@ -28,7 +28,7 @@ def refuse_lost(door: Door, current: str, parcel: Parcel, without: Collection[st
             allowed="everybody whom the door lets in today",
             next_step=f"record and train again; or, where that is meant: --without {' --without '.join(lost)}",
         )  # fmt: skip
-    new = sorted({_one(each) for each in parcel.residents} - before)
+    new = sorted(set(map(normalise, parcel.residents)) - before)
     return f"new: {', '.join(new)}" if before and new else ""
 
 
@@ -42,14 +42,10 @@ def residents_at(door: Door, current: str) -> frozenset[str]:
         return frozenset()
     try:
         manifest = json.loads(content)
-        names = frozenset(_one(str(each)) for each in manifest["residents"])
+        names = frozenset(normalise(str(each)) for each in manifest["residents"])
         return frozenset() if manifest.get("name") == DEMO else names
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DoorError(
             "whom the door lets in today cannot be read", where=door.name, received=f"{current}/manifest.json",
             next_step="look at that bundle on the door",
         ) from error  # fmt: skip
-
-
-def _one(name: str) -> str:
-    return normalize("NFC", name)

@@ -209,9 +209,11 @@ def _listen(
     fed_seconds, deaf_since_seconds, health = -math.inf, math.inf, MicrophoneHealth()
     while not wishes.stop:
         if wishes.reload:
-            wishes.reload = False
+            wishes.reload, served = False, door.scorer
             reload()
-            canary.learn(door.scorer)
+            if door.scorer is not served:
+                # Else it was refused, and what the old one answers by now need not be right.
+                canary.learn(door.scorer)
         item = door.step()
         now = hardware.clock.monotonic_seconds()
         if item is None:

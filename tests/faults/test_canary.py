@@ -32,6 +32,7 @@ class Bench:
         self.door: Door = build_door(
             Config(relay=RelayConfig(pin=17), model=ModelConfig(bundle=str(models), allow_unsigned=True)), self.hardware
         )
+        self.wishes = Wishes()
         self.fed: list[float] = []
         self.supervisor.alive = lambda: self.fed.append(self.clock.monotonic_seconds())  # type: ignore[method-assign]
 
@@ -47,7 +48,7 @@ class Bench:
         self.microphone.read = read_and_act  # type: ignore[method-assign, assignment]
 
     def serve(self) -> None:
-        serve(self.door, self.hardware, Wishes(), lambda: None, canary=Canary(self.clock, every_seconds=10.0))
+        serve(self.door, self.hardware, self.wishes, lambda: None, canary=Canary(self.clock, every_seconds=10.0))
 
     @property
     def scorer(self) -> Scorer:
@@ -80,6 +81,15 @@ def test_flipped_bits_in_the_head_starve_the_watchdog(bench: Bench) -> None:
         bench.scorer.bundle.head.prototypes.view(np.uint8)[:, 2] ^= 0x80
 
     bench.at(5.0, flip)
+    starves(bench, because="no longer have the scores")
+
+
+def test_a_reload_that_is_refused_does_not_make_flipped_bits_right(bench: Bench) -> None:
+    def flip_and_reload() -> None:
+        bench.scorer.bundle.head.prototypes.view(np.uint8)[:, 2] ^= 0x80
+        bench.wishes.reload = True
+
+    bench.at(5.0, flip_and_reload)
     starves(bench, because="no longer have the scores")
 
 

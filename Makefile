@@ -46,7 +46,7 @@ test-second-runtime:
 
 .venv-tflite/ready: requirements-device.txt
 	$(call make_environment,.venv-tflite)
-	.venv-tflite/bin/python $(PIP) tflite-runtime==2.14.0 'numpy<2' webrtcvad-wheels soxr pytest
+	.venv-tflite/bin/python $(PIP) tflite-runtime==2.14.0 'numpy<2' webrtcvad-wheels soxr pytest hypothesis
 	touch $@
 
 clean:

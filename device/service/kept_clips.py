@@ -153,7 +153,7 @@ def _person(clip: KeptClip, label: Label, people: Sequence[str]) -> str:
             raise DataError(
                 "not a resident", where=clip.name, received=repr(label.person),
                 allowed=", ".join(people) or "nobody yet",
-                next_step="record a new resident first: python -m device record",
+                next_step="record a new resident first: voicelatch record NAME",
             )  # fmt: skip
         return person
     person = check_person(label.person) if label.person.strip() else f"visitor-{clip.heard_at:%Y%m%dT%H%M}"

@@ -154,7 +154,7 @@ def _status(shelf: Shelf, *, as_json: bool) -> int:
         print(json.dumps([status_table(each, today=today) for each in found], indent=1, ensure_ascii=False))
         return 0
     if not found:
-        print(f"Nothing was recorded here yet ({shelf.folder}). Begin with: python -m device record NAME")
+        print(f"Nothing was recorded here yet ({shelf.folder}). Begin with: voicelatch record NAME")
     for each in found:
         for line in status_lines(each, today=today):
             print(line)

@@ -4,8 +4,8 @@ Without a trusted key no bundle is accepted, unless the configuration allows uns
 the signed ones, the highest sequence number accepted so far is kept in the daemon's state directory, with its content's
 digest: another content under the same number is refused as an older one is. There is one number a door, not one a
 bundle's name: a workshop counts through all its bundles, and an older one under another name would be a way back. An
-older bundle passes only where an operator has said so, for exactly that bundle (``device use NAME --allow-downgrade``)
-or in the configuration. Of unsigned bundles nothing is remembered: anybody could write any number into them.
+older bundle passes only where an operator has said so, for exactly that bundle (``use NAME --allow-downgrade``) or in
+the configuration. Of unsigned bundles nothing is remembered: anybody could write any number into them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ HOW_TO_TRUST = (
     "key is: voicelatch key sign BUNDLE --key FILE (voicelatch key make FILE makes one). Only to try things out, "
     "[model] allow_unsigned = true"
 )
-ALLOW = "if you mean it: python -m device use NAME --models MODELS --allow-downgrade"
+ALLOW = "if you mean it: voicelatch use NAME --models MODELS --allow-downgrade"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

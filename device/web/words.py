@@ -18,8 +18,8 @@ TROUBLE = ("gap", "stale", "fault", "canary_failed", "reload_refused", "chain_cu
 _SHOWN = (*VISITS, *TROUBLE, "started", "stopped", "reloaded", "microphone_back", "residents_changed")
 _SAID: dict[str, tuple[Tone, str]] = {
     "too_short": ("plain", "Somebody spoke, but too little to judge."),
-    "remote_open": ("opened", "The door was opened from afar, by {by}."),
-    "remote_refused": ("refused", "{by} asked for the door from afar, and it stayed shut."),
+    "remote_open": ("opened", "The door was opened from elsewhere, by {by}."),
+    "remote_refused": ("refused", "{by} asked for the door from elsewhere, and it stayed shut."),
     "relay_on": ("opened", "The latch was released."),
     "relay_off": ("plain", "The latch holds again."),
     "speech": ("plain", "Somebody began to speak."),

@@ -30,9 +30,8 @@ class Scorer:
     """Scores clips with a verified bundle.
 
     Construction runs the golden self-test and raises :class:`BundleError` when this machine does not compute what the
-    workstation computed, or when the bundle would open to noise
-    (:mod:`device.verdict.noise_check`), or :class:`~device.errors.RuntimeMissingError` when there is no runtime that
-    can.
+    workstation computed, or when the bundle would open to noise (:mod:`device.verdict.noise_check`), or
+    :class:`~device.errors.RuntimeMissingError` when there is no runtime that can.
     """
 
     def __init__(self, bundle: Bundle, *, runtime: str = "auto") -> None:

@@ -13,7 +13,8 @@ Tone = Literal["opened", "refused", "trouble", "plain"]
 
 VISITS = ("decision", "too_short", "remote_open", "remote_refused")
 TROUBLE = ("gap", "stale", "fault", "canary_failed", "reload_refused", "chain_cut", "config_problem", "visits_unknown",
-           "replay_memory_lost", "microphone_silent", "clock_not_set", "clock_set", "request_refused")  # fmt: skip
+           "replay_memory_lost", "microphone_silent", "clock_not_set", "clock_set", "request_refused",
+           "file_damaged", "events_lost")  # fmt: skip
 # What somebody who looks on wants to see go by.
 _SHOWN = (*VISITS, *TROUBLE, "started", "stopped", "reloaded", "microphone_back", "residents_changed")
 _SAID: dict[str, tuple[Tone, str]] = {
@@ -46,6 +47,10 @@ _SAID: dict[str, tuple[Tone, str]] = {
     "clock_set": ("plain", "The clock was set."),
     "clock_not_set": ("trouble", "The clock has not been set since the start: hours cannot be relied on."),
     "chain_cut": ("trouble", "The event log was altered or cut."),
+    "file_damaged": ("trouble", "The event log's file was damaged: it was set aside, and a new one begun."),
+    "events_lost": ("trouble", "Events are missing here: for a while the log could not be written."),
+    "log_shortened": ("plain", "The oldest events went, for their age or the log's size."),
+    "forgotten": ("plain", "Somebody's name was taken out of the log, as they had asked."),
 }
 _SHORT: dict[str, str] = {"open": "opened", "refuse": "stayed shut", "say_more": "undecided"}
 

@@ -32,6 +32,10 @@ OF_KIND = {
     "fault": "fault",
     "microphone_silent": "microphone_silent",
     "microphone_back": "microphone_back",
+    "visits_unknown": "visits_unknown",
+    "replay_memory_lost": "replay_memory_lost",
+    "clock_not_set": "clock_not_set",
+    "request_refused": "request_refused",
 }
 DEAF, HEARING = "deaf", "hearing"
 TYPES = (*OF_OUTCOME.values(), *OF_KIND.values(), DEAF, HEARING)

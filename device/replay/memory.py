@@ -91,7 +91,8 @@ class ReplayMemory:
                 and len(packed) == len(sounding) == (int(ends[-1]) if len(ends) else 0)
                 and len(frames) == len(ages) == len(opened) <= self.most_utterances
                 and bool((frames > 0).all())
-                and bool(np.isfinite(ages).all())
+                # An age below 0 would be remembered for longer than the door is told to.
+                and bool((np.isfinite(ages) & (ages >= 0.0)).all())
             )
             if not whole:
                 raise ValueError("the lengths do not fit each other")

@@ -38,11 +38,15 @@ def serve_live(folder: Path | None, remote: RemoteOpening, clock: Clock, status:
             "microphone_silent": bool(now.microphone),
         }  # fmt: skip
 
+    server = None
     try:
         server = LiveServer(live_socket(folder), remote.feed, clock=clock, status=tell, answerer=answerer)
         server.start()
     except (LiveError, RuntimeError) as error:
         _LOG.error("there is no live feed, the door goes on: %s", error)
+        if server is not None:
+            # A thread that was started before another one could not be had must not serve on without an owner.
+            server.close()
         return None
     return server
 

@@ -7,14 +7,15 @@ tolerance has to give exactly the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device.errors import BundleError
-from device.sound.logmel import Features, FrontendSpec, LogMel
+from device.sound.logmel import Features, FrontendSpec
+from device.sound.pcm import Samples
 from device.verdict.interpreter import Interpreter
 
 FEATURE_TOLERANCE_DB = 1e-3
@@ -46,14 +47,17 @@ def golden_output(interpreter: Interpreter, features: Features) -> NDArray[np.in
     return interpreter.run(features) if interpreter.output.dtype == "int8" else interpreter.embed(features)
 
 
-def check_golden(golden: Golden, log_mel: LogMel, interpreter: Interpreter, *, where: str) -> None:
-    """Compute everything anew. Raises :class:`BundleError` at the first clip that differs by more than it may."""
+def check_golden(
+    golden: Golden, log_mel: Callable[[Samples], Features], interpreter: Interpreter, *, spec: FrontendSpec, where: str
+) -> None:
+    """Compute everything anew with the front-end ``log_mel`` of ``spec``. Raises :class:`BundleError` at the first clip
+    that differs by more than it may."""
     tolerance = golden.tolerances.get(interpreter.runtime_name, Tolerance())
     if len(golden.clips) == 0 or not len(golden.clips) == len(golden.features) == len(golden.outputs):
         raise BundleError("there are no golden vectors to test against", where=where, received=len(golden.clips))
     vectors = zip(golden.clips, golden.features, golden.outputs, strict=True)
     for index, (clip, features, output) in enumerate(vectors):
-        worst_db = decibels_apart(log_mel(clip), features, log_mel.spec)
+        worst_db = decibels_apart(log_mel(clip), features, spec)
         if not worst_db <= FEATURE_TOLERANCE_DB:
             raise BundleError(
                 "this machine's front-end does not reproduce the golden features",

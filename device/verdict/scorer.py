@@ -72,7 +72,7 @@ class Scorer:
     def self_test(self) -> None:
         """Recompute the golden vectors. Raises :class:`BundleError` at the first that differs."""
         where = str(self.bundle.path / "golden.npz")
-        check_golden(self.bundle.golden, self._log_mel, self._interpreter, where=where)
+        check_golden(self.bundle.golden, self._log_mel, self._interpreter, spec=self.bundle.frontend, where=where)
 
     def _refuse_noise(self) -> None:
         bundle = self.bundle

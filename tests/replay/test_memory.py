@@ -63,7 +63,7 @@ def test_a_memory_outlives_the_process_by_its_ages() -> None:
     assert numbers(later, now=3.0) == [2]
 
 
-@pytest.mark.parametrize("harm", ["frames", "age_seconds", "packed", "missing", "negative"])
+@pytest.mark.parametrize("harm", ["frames", "age_seconds", "packed", "missing", "negative", "from the future"])
 def test_arrays_that_do_not_fit_change_nothing(harm: str) -> None:
     memory = ReplayMemory(keep_seconds=100.0, most_utterances=10)
     memory.add(made(1), now_seconds=0.0)
@@ -72,6 +72,8 @@ def test_arrays_that_do_not_fit_change_nothing(harm: str) -> None:
         del arrays["opened"]
     elif harm == "negative":
         arrays["frames"] = np.array([-20])
+    elif harm == "from the future":
+        arrays["age_seconds"] = arrays["age_seconds"] - 1e6
     elif harm == "age_seconds":
         arrays[harm] = np.array([np.nan])
     else:

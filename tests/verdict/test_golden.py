@@ -39,7 +39,7 @@ def golden(tolerances: Mapping[str, Tolerance], **changed: np.ndarray) -> Golden
 
 
 def check(network: Network, vectors: Golden, log_mel: LogMel = LOG_MEL) -> None:
-    check_golden(vectors, log_mel, network, where="golden.npz")  # type: ignore[arg-type]
+    check_golden(vectors, log_mel, network, spec=log_mel.spec, where="golden.npz")  # type: ignore[arg-type]
 
 
 def test_an_embedding_within_the_tolerance_of_its_runtime_passes() -> None:

@@ -22,7 +22,8 @@ def main(bundle: Path) -> None:
     clock, factory, wishes = SystemClock(), MockFactory(), Wishes()
     relay = GpioRelay(17, factory=factory)
     pin = factory.pin(17)
-    config = Config(relay=RelayConfig(pin=17, open_seconds=1.0), model=ModelConfig(bundle=str(bundle)),
+    config = Config(relay=RelayConfig(pin=17, open_seconds=1.0),
+                    model=ModelConfig(bundle=str(bundle), allow_unsigned=True),
                     policy=PolicyConfig(cool_down_seconds=20.0))  # fmt: skip
     hardware = Hardware(microphone=SounddeviceMicrophone("pulse", clock=clock), relay=relay, clock=clock,
                         supervisor=RecordedSupervisor(), events=StreamEvents())  # fmt: skip

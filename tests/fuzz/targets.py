@@ -80,7 +80,7 @@ def targets(scratch: Path) -> dict[str, Target]:
         "status": Target(_status, (status,)),
         "live": Target(
             lambda content: [parse_request(line) for line in content.split(b"\n")],
-            (b'{"subscribe": ["level", "audio"], "hold": true}', b'{"open": {"by": "web"}}'),
+            (b'{"subscribe": ["level", "audio"], "hold": true}', b'{"open": {"by": "web", "asked_at_seconds": 12.5}}'),
         ),
         "memory": Target(_in_file(scratch / "memory", MEMORY, recall), (memory,)),
         "pointer": Target(_in_file(scratch / "pointer", "current", resolve_current, beside="demo"), (b"demo\n",)),

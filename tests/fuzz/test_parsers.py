@@ -142,7 +142,7 @@ def test_settings_with_anything_anywhere_are_made_or_refused(path: tuple[Any, ..
 def test_settings_that_would_take_the_parser_minutes_are_refused_unparsed(
     content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("device.settings.tomllib.loads", lambda _text: pytest.fail("parsed"))
+    monkeypatch.setattr("device.toml_text.tomllib.loads", lambda _text: pytest.fail("parsed"))
     with pytest.raises(ConfigError, match="too l"):
         parse_settings(content, Config, where="c")
 

@@ -20,7 +20,7 @@ from device.guardian.notify import Notify
 from device.guardian.pin import GpioPin, Pin, load_backend
 from device.guardian.server import Server
 from device.guardian.settings import GuardianSettings, PinSettings, pin_to_release, read_settings, remember_pin
-from device.guardian.watchdog import PulseWatchdog, start_watchdog
+from device.guardian.watchdog import PulseWatchdog, claim_when_free, start_watchdog
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 nobody saw it click, 2 wrong command line, 69 the pin, 70 a defect, 71 the second process, "
@@ -85,7 +85,8 @@ def _serve(settings: GuardianSettings, pin: Pin, watchdog: PulseWatchdog, daemon
 
 def _off(arguments: argparse.Namespace, make_pin: MakePin, _prepare: Prepare) -> int:
     settings = pin_to_release(arguments.config)
-    pin = make_pin(settings)
+    # The guardian's second process may be driving it off just now.
+    pin = claim_when_free(lambda: make_pin(settings), time.monotonic)
     try:
         is_on = pin.read()
     finally:

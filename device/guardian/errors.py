@@ -26,6 +26,10 @@ class PinError(GuardianError):
     exit_code = 69
 
 
+class PinBusyError(PinError):
+    """Another process holds the pin."""
+
+
 class WatchdogError(GuardianError):
     """The second process, which ends a pulse of a frozen guardian, is not there or does not answer."""
 

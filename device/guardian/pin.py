@@ -11,7 +11,7 @@ import importlib
 from typing import Any, Protocol
 
 from device.guardian.chips import header_chip
-from device.guardian.errors import PinError
+from device.guardian.errors import PinBusyError, PinError
 
 BACKENDS = ("lgpio", "mock")
 
@@ -48,7 +48,8 @@ class GpioPin:
         except PinError:
             raise
         except Exception as error:  # every backend raises classes of its own
-            raise PinError(
+            kind = PinBusyError if "busy" in str(error).lower() else PinError
+            raise kind(
                 f"pin {number} cannot be claimed",
                 received=f"{type(error).__name__}: {error}",
                 next_step="check the pin's number (BCM), group gpio, and that no other guardian or daemon holds it",

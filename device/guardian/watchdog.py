@@ -19,7 +19,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from device.guardian.errors import GuardianError, WatchdogError
+from device.guardian.errors import GuardianError, PinBusyError, WatchdogError
 from device.guardian.pin import Pin
 
 # In a pulse: how long the guardian may be silent, and how long after the pulse's end the pin must be off.
@@ -178,8 +178,23 @@ def _run(
         return GuardianError.exit_code
 
 
+def claim_when_free(claim: Callable[[], Pin], clock: Callable[[], float]) -> Pin:
+    """The pin, off, once whoever holds it has let it go: after a death several drive it off at the same time.
+
+    Raises :class:`PinBusyError` where it is held for :data:`CLAIM_SECONDS`, and at once what else is wrong with it.
+    """
+    end_seconds = clock() + CLAIM_SECONDS
+    while True:
+        try:
+            return claim()
+        except PinBusyError:
+            if clock() >= end_seconds:
+                raise
+            time.sleep(CLAIM_AGAIN_SECONDS)
+
+
 def _release(claim: Callable[[], Pin], clock: Callable[[], float]) -> int:
-    """Drive the pin off once its holder is dead."""
+    """Drive the pin off once its holder is dead; whatever is wrong, it is tried again."""
     end_seconds = clock() + CLAIM_SECONDS
     while True:
         try:

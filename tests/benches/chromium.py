@@ -44,6 +44,14 @@ class Window:
             lambda _: any(text in each.text for each in self.all(selector)), f"{text!r} never stood in {selector}"
         )
 
+    def types_into(self, name: str) -> WebElement:
+        """The element of the id ``name`` once whatever is typed goes there: the browser moves there after loading."""
+        wait = WebDriverWait(self.driver, PATIENCE_SECONDS, 0.05, [StaleElementReferenceException])
+        wait.until(
+            lambda driver: driver.switch_to.active_element.get_attribute("id") == name, f"nobody types into {name}"
+        )
+        return self.driver.switch_to.active_element
+
     def looks(self, *, width: int, height: int, scheme: str = "light") -> None:
         """``scheme``: light or dark."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}

@@ -63,8 +63,7 @@ def test_somebody_logs_in_by_keyboard_and_out_again(browser: Window, world: Worl
     browser.driver.delete_all_cookies()
     browser.driver.get(world.address)
     assert browser.driver.current_url.endswith("/login")
-    typing = browser.driver.switch_to.active_element
-    assert typing.get_attribute("id") == "password", "whoever comes can type at once"
+    typing = browser.types_into("password")
     typing.send_keys("incorrect horse" + Keys.ENTER)
     browser.sees("[role=alert]", "That is not the password.")
     browser.at("#password").send_keys(PASSWORD + Keys.ENTER)

@@ -6,9 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from device.missing_library import EXIT_CODE, describe_import_error
-
-INSTALL = "sudo systemd/install.sh"
+from device.missing_library import EXIT_CODE, INSTALL, describe_import_error
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,6 +13,8 @@ PIP_NAMES: Mapping[str, str] = {
     "prometheus_client": "prometheus-client",
 }
 EXIT_CODE = 69
+# What brings everything that a door needs.
+INSTALL = "sudo systemd/install.sh"
 
 
 def describe_import_error(error: ImportError, *, install: str) -> str | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from device.errors import ConfigError, StateError, VoicelatchError
-from device.missing_library import EXIT_CODE, describe_import_error
+from device.missing_library import EXIT_CODE, INSTALL, describe_import_error
 from device.ports import Clock, EventSink, Microphone, Relay
 from device.service import demo
 from device.service.config import Config, EventsConfig, load_config, read_config
@@ -40,7 +40,6 @@ EXIT_CODES = (
     "69 hardware, a library or the daemon is missing, 70 a defect, 73 cannot write, 78 wrong configuration, "
     "130 Ctrl-C, 141 nobody reads the output any more."
 )
-INSTALL = "sudo systemd/install.sh"
 # What shells give for Ctrl-C.
 INTERRUPTED = 130
 CONFIG_HELP = "a TOML file; see systemd/voicelatch.toml"

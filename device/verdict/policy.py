@@ -184,7 +184,7 @@ def _attend(spec: PolicySpec, state: PolicyState, now_seconds: float) -> tuple[P
         return state, None
     left = wait_left_seconds(limits, state.tries)
     if left > 0.0:
-        reason = f"too many visits in a short time; the next is judged in {left:.0f} s"
+        reason = f"too many visits in a short time; the next is judged in {math.ceil(left)} s"
         return forget(state), (Outcome.LOCKED_OUT, reason)
     state = replace(forget(state), strict=is_strict(limits, state.tries), tries=charged(limits, state.tries))
     return state, None
